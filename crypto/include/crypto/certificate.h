@@ -1,0 +1,66 @@
+/* Certificates: what a CA sent is checked before it is stored, and what is stored is read back
+ * fast. */
+#ifndef CERTMILL_CRYPTO_CERTIFICATE_H
+#define CERTMILL_CRYPTO_CERTIFICATE_H
+
+#include "crypto/key.h"
+
+#include <stdint.h>
+
+#define CERTIFICATE_NAMES_MAX 1000
+#define CERTIFICATE_CHAIN_MAX 16
+#define CERTIFICATE_PEM_MAX   ((size_t)256 * 1024)
+
+/* What certmill wants to know of a leaf, read from its DER without building OpenSSL objects (some
+ * 2 us a certificate instead of 100), so that 1,000,000 live certificates can be planned. */
+struct certificate_info {
+    int64_t not_before; /* unix seconds */
+    int64_t not_after;
+    struct key_spec key;
+    bool key_known;    /* false: a key type that certmill does not make */
+    char serial[41];   /* lower-case hex of the serial's DER bytes, at most 20 */
+    char issuer[128];  /* the issuer's common name, else organization, else "" */
+    char ari_id[128];  /* RFC 9773 section 4.1, "" without an AKI */
+    struct span names; /* see certificate_name_next; points into `der` */
+    size_t name_count;
+};
+
+/* Reads the first certificate of a PEM text. *der receives its DER (the info points into it). */
+bool certificate_read(struct span pem, struct buf *der, struct certificate_info *ret_info,
+                      struct error *error) MUST_USE;
+
+#define CERTIFICATE_NAME_TEXT 256
+/* Takes the next subject alternative name (DNS or IP, in text form, lower case) off *names into
+ * `text` of CERTIFICATE_NAME_TEXT bytes; false at the end. */
+bool certificate_name_next(struct span *names, char *text) MUST_USE;
+
+struct certificate_request {
+    const char *const *names; /* the certificate must hold each of them; it may hold more */
+    size_t count;
+    EVP_PKEY *key;
+    int64_t now;        /* unix seconds */
+    int64_t clock_skew; /* seconds that notBefore may lie in the future */
+};
+
+/* A checked chain, cut into the files of the store. All PEM with one final line end. */
+struct certificate_chain {
+    struct buf certificate;       /* the leaf */
+    struct buf chain;             /* the rest, "" when there is none */
+    struct buf full;              /* leaf and rest */
+    struct certificate_info info; /* its names point into `der` */
+    struct buf der;
+};
+
+/* Checks an application/pem-certificate-chain (RFC 8555 section 7.4.2): at least one certificate,
+ * nothing but certificates, the leaf first; its key is `key`; its names cover the request's; each
+ * certificate is signed by the next; now lies within every validity. A self-signed root at the end
+ * is kept. The error says which check failed and for what. */
+bool certificate_check(const struct crypto_context *context, struct span pem,
+                       const struct certificate_request *request,
+                       struct certificate_chain *ret_chain, struct error *error) MUST_USE;
+void certificate_chain_free(struct certificate_chain *chain);
+
+/* For choosing among alternate chains: does any issuer in the chain carry this common name? */
+bool certificate_chain_has_issuer(struct span pem, const char *common_name);
+
+#endif

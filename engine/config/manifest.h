@@ -1,0 +1,82 @@
+/* The manifest: which certificates there shall be. Read as a stream of libyaml events into compact
+ * entries, so that 1,000,000 of them fit. Its form is described in the manual page, certmill(1). */
+#ifndef CERTMILL_CONFIG_MANIFEST_H
+#define CERTMILL_CONFIG_MANIFEST_H
+
+#include "config/accounts.h"
+
+#define MANIFEST_ENTRIES_MAX 2000000
+#define MANIFEST_DOMAINS_MAX 100 /* names of one certificate; public CAs allow 100 to 250 */
+
+enum challenge_type {
+    CHALLENGE_NONE, /* authorizations are valid already */
+    CHALLENGE_HTTP_01,
+    CHALLENGE_DNS_01,
+    CHALLENGE_TLS_ALPN_01,
+};
+const char *challenge_type_name(enum challenge_type type); /* "http-01"; "none" */
+
+struct deploy_hook {
+    const char *const *command; /* NULL-terminated */
+    bool once;                  /* run once at the end of the run, not for each certificate */
+    unsigned timeout_s;
+    struct deploy_hook *next;
+};
+
+struct manifest_entry {
+    const char *name;
+    const char *const *domains; /* as identifiers of the order: lower case, A-labels, no repeats */
+    uint32_t domain_count;
+    uint32_t account; /* index into the accounts; UINT32_MAX when no accounts were given */
+    const char *account_alias;
+    struct key_spec key;
+    int renew_before_days;
+    enum challenge_type challenge;
+    uint16_t key_mode;         /* 0600 by default */
+    uint16_t certificate_mode; /* 0644 by default */
+    uid_t uid;                 /* (uid_t)-1: leave */
+    gid_t gid;
+    const struct deploy_hook *deploy; /* NULL: none; shared between entries that inherit it */
+    uint64_t digest; /* XXH3 of the set of names and the key type: another => reissue */
+    uint32_t line;
+};
+
+struct manifest_solvers {
+    const char *http_listen;    /* "0.0.0.0:80" by default */
+    const char *http_webroot;   /* NULL: the embedded responder */
+    const char *dns_hook;       /* NULL: none; absolute, or beside the manifest */
+    unsigned dns_propagation_s; /* wait after a batch; 10 by default */
+    unsigned dns_timeout_s;     /* for one call of the hook; 300 by default */
+};
+
+struct manifest_limits {
+    unsigned in_flight;         /* orders, a CA; 1000 by default */
+    double requests_per_second; /* a CA; 200 by default; 0: no limit */
+    unsigned order_timeout_s;   /* an order not done by then is parked for the next run; 600 */
+};
+
+struct manifest {
+    struct arena arena;
+    const char *file;
+    const char *accounts_file; /* resolved against the manifest's folder; NULL when not given */
+    const char *state_folder;  /* likewise */
+    struct manifest_solvers solvers;
+    struct manifest_limits limits;
+    struct manifest_entry *entries;
+    size_t count;
+};
+
+struct manifest_options {
+    const char *file;          /* "-": standard input */
+    const char *accounts_file; /* --accounts; NULL: as the manifest says */
+};
+
+/* Reads the manifest and the accounts file that it (or the option) names, and checks one against
+ * the other. All that is wrong goes to `diagnostics`; entries with errors are left out. False only
+ * when a file cannot be read at all. Free both either way. */
+bool manifest_read(const struct manifest_options *options, struct manifest *ret_manifest,
+                   struct accounts *ret_accounts, struct diagnostics *diagnostics,
+                   struct error *error) MUST_USE;
+void manifest_free(struct manifest *manifest);
+
+#endif

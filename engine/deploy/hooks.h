@@ -1,0 +1,34 @@
+/* Deploy hooks: commands that the manifest names, run after a certificate is live. */
+#ifndef CERTMILL_DEPLOY_HOOKS_H
+#define CERTMILL_DEPLOY_HOOKS_H
+
+#include "config/manifest.h"
+
+struct deployer;
+
+/* Called on the deployer's thread for each certificate, when all its hooks have ended: not ok when
+ * one failed; the error says which command, how it ended, and its last words. */
+typedef void deploy_done(void *context, const struct manifest_entry *entry, unsigned sequence,
+                         bool ok, const struct error *error);
+
+struct deploy_options {
+    const char *state_folder;
+    deploy_done *done;
+    void *context;
+};
+
+/* Hooks run one at a time on a thread of their own, so that a slow one never slows orders. A hook
+ * gets CERTMILL_NAME, CERTMILL_DOMAINS (blank-separated), CERTMILL_LIVE (the folder), and certbot's
+ * names for the same: RENEWED_LINEAGE, RENEWED_DOMAINS. A `once` hook runs at the end, one time for
+ * all its certificates, which come as JSON lines on standard input. */
+bool deployer_new(const struct deploy_options *options, struct deployer **ret_deployer,
+                  struct error *error) MUST_USE;
+void deployer_add(struct deployer *deployer, const struct manifest_entry *entry, unsigned sequence);
+/* Runs what was added and the `once` hooks, then returns. */
+void deployer_finish(struct deployer *deployer);
+/* As finish, but ends a running hook and runs no more; certificates not deployed are not reported.
+ */
+void deployer_cancel(struct deployer *deployer);
+void deployer_free(struct deployer *deployer);
+
+#endif

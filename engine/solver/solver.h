@@ -1,0 +1,55 @@
+/* Solvers make what the CA looks for: an http-01 answer, a dns-01 record. All of a run's solvers
+ * behind one interface; a job comes back through `done`. */
+#ifndef CERTMILL_SOLVER_SOLVER_H
+#define CERTMILL_SOLVER_SOLVER_H
+
+#include "config/manifest.h"
+#include "state/state.h"
+
+struct solvers;
+
+enum solver_step { SOLVER_PRESENT, SOLVER_CLEANUP };
+
+/* One challenge of one authorization. The caller owns it and its texts until solver_submit, and
+ * again when `done` is called (on any thread, perhaps before solver_submit returns). */
+struct solver_job {
+    struct solver_job *next; /* the solvers' */
+    uint64_t id;             /* the caller's */
+    void *owner;             /* the caller's */
+    enum solver_step step;
+    enum challenge_type type;
+    const char *certificate; /* the manifest entry's name, for messages and the state */
+    const char *identifier;  /* the domain, without "*." */
+    const char *token;
+    const char *key_authorization;
+    const char *dns_value; /* dns-01: the TXT value */
+    bool ok;
+    struct error error;
+    void (*done)(struct solver_job *job);
+};
+
+struct solvers_options {
+    const struct manifest_solvers *manifest;
+    struct state *state; /* remembers dns records, so that a later run can remove them */
+    bool need_http, need_dns, need_tls_alpn; /* what the due certificates ask for */
+};
+
+/* Starts what is needed: binds the http-01 port, checks that the webroot is writable and the hook
+ * executable, so that a mistake shows before anything is sent (ERROR_CONFIG). */
+bool solvers_new(const struct solvers_options *options, struct solvers **ret_solvers,
+                 struct error *error) MUST_USE;
+
+/* dns-01 jobs are gathered: while one call of the hook runs, the next batch grows; at rest a batch
+ * is taken after 100 ms without a new job. One call, then one wait for propagation, for the whole
+ * batch. */
+void solver_submit(struct solvers *solvers, struct solver_job *job);
+
+/* Removes what earlier runs left (the state's records). Warnings go to `warn`. */
+void solvers_clean_leftovers(struct solvers *solvers, void (*warn)(void *context, const char *text),
+                             void *context);
+
+/* Ends a running hook, fails waiting jobs as ERROR_CANCELLED, runs waiting cleanups, stops threads.
+ */
+void solvers_free(struct solvers *solvers);
+
+#endif

@@ -1,0 +1,118 @@
+/* What certmill remembers between runs: STATE/state.db (SQLite, WAL), one writer thread that
+ * commits changes in groups. Holds no secret. */
+#ifndef CERTMILL_STATE_STATE_H
+#define CERTMILL_STATE_STATE_H
+
+#include "base/arena.h"
+#include "crypto/key.h"
+
+#include <stdint.h>
+
+struct state;
+
+enum certificate_status {
+    CERTIFICATE_UNKNOWN, /* never tried */
+    CERTIFICATE_ISSUED,  /* the live pair is the one described */
+    CERTIFICATE_FAILED,  /* the last attempt failed; what is live is described if there is any */
+    CERTIFICATE_PENDING, /* an order is open at the CA */
+};
+const char *certificate_status_name(enum certificate_status status);
+
+/* A row of table `certificate`. Texts are "" when there is none, never NULL. */
+struct state_certificate {
+    const char *name;
+    enum certificate_status status;
+    uint64_t digest;   /* of the manifest entry it was issued for; 0: nothing issued yet */
+    unsigned sequence; /* the archive folder that is live; 0: none */
+    int64_t not_before, not_after, issued_at;                /* unix seconds; 0: none */
+    const char *serial, *issuer, *key, *account, *directory; /* key: key_spec_name */
+    const char *names;                                       /* comma-separated */
+    unsigned failures;                                       /* in a row */
+    int64_t attempted_at;
+    const char *last_error;
+    unsigned deployed_sequence; /* the last sequence that all deploy targets have */
+};
+
+enum order_stage {
+    ORDER_INTENDED, /* newOrder may have been sent; no URL known */
+    ORDER_PLACED,   /* url is the CA's */
+};
+
+/* A row of table `open_order`: at most one a certificate. */
+struct state_order {
+    const char *name;
+    enum order_stage stage;
+    uint64_t digest;
+    unsigned sequence; /* the archive folder that holds its key */
+    const char *account, *directory, *url;
+    int64_t placed_at;
+};
+
+/* A DNS record that a solver has made and not yet removed. */
+struct state_record {
+    const char *name, *solver, *fqdn, *value;
+};
+
+/* Opens or makes the database (0600) and brings an older schema up to date. A damaged one, or one
+ * of a newer version, is an error that says what to do. Does not lock out a second run: the caller
+ * holds file_lock(STATE/lock). `read_only` fails with ERROR_NOT_FOUND when there is none. */
+bool state_open(const char *folder, bool read_only, struct state **ret_state,
+                struct error *error) MUST_USE;
+void state_close(struct state *state); /* commits what was posted first */
+
+/* Calls `each` for every row, by name. The row lives during the call. Returning false ends the
+ * walk. */
+bool state_certificates(struct state *state,
+                        bool (*each)(void *context, const struct state_certificate *row),
+                        void *context, struct error *error) MUST_USE;
+bool state_orders(struct state *state, bool (*each)(void *context, const struct state_order *row),
+                  void *context, struct error *error) MUST_USE;
+bool state_records(struct state *state, bool (*each)(void *context, const struct state_record *row),
+                   void *context, struct error *error) MUST_USE;
+/* One row; false with ERROR_NOT_FOUND when there is none. Texts go to the arena. */
+bool state_certificate_find(struct state *state, const char *name, struct arena *arena,
+                            struct state_certificate *ret_row, struct error *error) MUST_USE;
+
+enum state_change_kind {
+    STATE_ORDER_INTENDED, /* order: name, digest, sequence, account, directory, placed_at */
+    STATE_ORDER_PLACED,   /* the same with url */
+    STATE_ORDER_GONE,     /* order.name: the order ended without a certificate or was replaced */
+    STATE_ISSUED,         /* certificate: all but deployed_sequence; also removes the order */
+    STATE_FAILED,         /* certificate: name, attempted_at, last_error; keeps what is live, counts
+                             the failure; `keep_order` says whether the open order stays */
+    STATE_PENDING,        /* certificate: name, attempted_at; the order stays */
+    STATE_DEPLOYED,       /* certificate: name, deployed_sequence */
+    STATE_RECORD_MADE,    /* record */
+    STATE_RECORD_REMOVED, /* record */
+};
+
+/* One change. The caller owns it and what it points to until state_post; the state copies nothing,
+ * so all must live until `done` is called (on the writer's thread, after the commit is durable),
+ * when the change is the caller's again. A failed commit (disk full) comes with ok false, and every
+ * later change fails too: the run must end. */
+struct state_change {
+    struct state_change *next; /* the state's */
+    enum state_change_kind kind;
+    union {
+        struct state_certificate certificate;
+        struct state_order order;
+        struct state_record record;
+    };
+    bool keep_order;
+    uint64_t id; /* the caller's */
+    void *owner; /* the caller's */
+    void (*done)(struct state_change *change);
+    bool ok;
+    struct error error;
+};
+
+/* Starts the writer thread; call it once, before the first state_post. */
+bool state_start(struct state *state, struct error *error) MUST_USE;
+void state_post(struct state *state, struct state_change *change);
+
+struct state_counts {
+    uint64_t changes, commits;
+};
+void state_count(struct state *state, struct state_counts *ret_counts);
+
+#endif

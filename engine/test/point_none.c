@@ -1,0 +1,6 @@
+#include "test/point.h"
+
+void test_point(const char *name)
+{
+    (void)name;
+}
