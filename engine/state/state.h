@@ -4,11 +4,14 @@
 #define CERTMILL_STATE_STATE_H
 
 #include "base/arena.h"
+#include "base/mailbox.h"
 #include "crypto/key.h"
 
 #include <stdint.h>
 
 struct state;
+
+#define STATE_ERROR_MAX 1024 /* bytes of last_error that are kept */
 
 enum certificate_status {
     CERTIFICATE_UNKNOWN, /* never tried */
@@ -53,15 +56,17 @@ struct state_record {
     const char *name, *solver, *fqdn, *value;
 };
 
-/* Opens or makes the database (0600) and brings an older schema up to date. A damaged one, or one
- * of a newer version, is an error that says what to do. Does not lock out a second run: the caller
- * holds file_lock(STATE/lock). `read_only` fails with ERROR_NOT_FOUND when there is none. */
+/* Opens or makes the database (0600, in a folder of 0700) and brings an older schema up to date. A
+ * damaged one, or one of a newer version, is ERROR_STATE and says what to do. Does not lock out a
+ * second run: the caller holds file_lock(STATE/lock). `read_only` fails with ERROR_NOT_FOUND when
+ * there is none, makes no file then, and works beside a run and on a read-only file system. */
 bool state_open(const char *folder, bool read_only, struct state **ret_state,
                 struct error *error) MUST_USE;
 void state_close(struct state *state); /* commits what was posted first */
 
 /* Calls `each` for every row, by name. The row lives during the call. Returning false ends the
- * walk. */
+ * walk, which then counts as done. Reading is for one thread at a time; it sees what is committed,
+ * also while the writer runs. */
 bool state_certificates(struct state *state,
                         bool (*each)(void *context, const struct state_certificate *row),
                         void *context, struct error *error) MUST_USE;
@@ -77,9 +82,11 @@ enum state_change_kind {
     STATE_ORDER_INTENDED, /* order: name, digest, sequence, account, directory, placed_at */
     STATE_ORDER_PLACED,   /* the same with url */
     STATE_ORDER_GONE,     /* order.name: the order ended without a certificate or was replaced */
-    STATE_ISSUED,         /* certificate: all but deployed_sequence; also removes the order */
-    STATE_FAILED,         /* certificate: name, attempted_at, last_error; keeps what is live, counts
-                             the failure; `keep_order` says whether the open order stays */
+    STATE_ISSUED,         /* certificate: all but deployed_sequence; clears failures and last_error;
+                             also removes the order */
+    STATE_FAILED,         /* certificate: name, attempted_at, last_error (cut to STATE_ERROR_MAX
+                             bytes); keeps what is live, counts the failure; `keep_order` says
+                             whether the open order stays */
     STATE_PENDING,        /* certificate: name, attempted_at; the order stays */
     STATE_DEPLOYED,       /* certificate: name, deployed_sequence */
     STATE_RECORD_MADE,    /* record */
@@ -91,22 +98,23 @@ enum state_change_kind {
  * when the change is the caller's again. A failed commit (disk full) comes with ok false, and every
  * later change fails too: the run must end. */
 struct state_change {
-    struct state_change *next; /* the state's */
+    struct message message; /* the state's */
     enum state_change_kind kind;
+    bool keep_order;
+    bool ok;
     union {
         struct state_certificate certificate;
         struct state_order order;
         struct state_record record;
     };
-    bool keep_order;
     uint64_t id; /* the caller's */
     void *owner; /* the caller's */
     void (*done)(struct state_change *change);
-    bool ok;
     struct error error;
 };
 
-/* Starts the writer thread; call it once, before the first state_post. */
+/* Starts the writer thread; call it once, before the first state_post, and not after a read-only
+ * open. */
 bool state_start(struct state *state, struct error *error) MUST_USE;
 void state_post(struct state *state, struct state_change *change);
 
