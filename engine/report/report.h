@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "base/span.h"
 
+#include <stdio.h>
+
 struct report;
 
 enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
@@ -41,10 +43,12 @@ struct report_options {
     enum progress_mode progress;
     const char
         *events; /* a file to append JSON lines to (0600), "-" for standard output, or NULL */
-    bool json;   /* the summary as one JSON object on standard output */
+    bool json;   /* the summary as one JSON object on standard output, in place of the text */
     bool quiet;  /* no progress and no plain lines; failures and warnings still go out */
     int64_t now_unix;
     int64_t now_ms;
+    FILE *messages; /* borrowed; NULL: standard error */
+    FILE *data;     /* borrowed; NULL: standard output */
 };
 
 /* Fails when the events file cannot be opened. */
