@@ -11,6 +11,13 @@
 #define ACME_TOKEN_MAX          256
 #define ACME_AUTHORIZATIONS_MAX 1000
 
+/* Whether a URL of the CA (in a document or a Location header) may be used: absolute, http or
+ * https, of at most ACME_URL_MAX printable characters, without credentials. The error says only
+ * what is wrong; the caller puts before it whose URL it is. */
+bool acme_url_check(struct span url, struct error *error) MUST_USE;
+/* Base64url of at most ACME_TOKEN_MAX bytes: safe as a file name and in a path. */
+bool acme_token_check(struct span token, struct error *error) MUST_USE;
+
 struct directory {
     char *new_nonce, *new_account, *new_order;                 /* always there */
     char *new_authz, *revoke_cert, *key_change, *renewal_info; /* NULL when not offered */
@@ -37,7 +44,7 @@ const char *order_status_name(enum order_status status);
 
 struct order_object {
     enum order_status status;
-    char **authorizations;
+    char **authorizations; /* maybe none, but in a pending order (it may be empty there) */
     size_t authorization_count;
     char **identifiers; /* values only, lower case */
     size_t identifier_count;
@@ -72,7 +79,7 @@ struct authorization_object {
     enum authorization_status status;
     char *identifier; /* without "*." */
     bool wildcard;
-    /* The challenge of the wanted type, when it is offered. */
+    /* The challenge of the wanted type, when it is offered; only for a pending authorization. */
     bool has_challenge;
     enum challenge_status challenge_status;
     char *challenge_url;
@@ -94,7 +101,9 @@ struct order_list {
 bool order_list_parse(struct span body, struct order_list *ret_list, struct error *error) MUST_USE;
 void order_list_free(struct order_list *list);
 
-/* Request payloads. Each appends the JSON to *out; false only without memory. */
+/* Request payloads. Each appends the JSON to *out; false only without memory, or past its limit.
+ * `email` and `external_binding` (the JSON of a JWS) may be empty. With `only_existing` nothing
+ * else about the account is said (section 7.3.1). */
 bool payload_new_account(const char *email, bool terms_agreed, bool only_existing,
                          struct span external_binding, struct buf *out) MUST_USE;
 bool payload_new_order(const char *const *names, size_t count, struct buf *out) MUST_USE;
