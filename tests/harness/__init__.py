@@ -1,0 +1,1 @@
+"""What the flow and server tests share: processes, test servers, certmill runs, file checks."""
