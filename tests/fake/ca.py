@@ -1,7 +1,7 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """The fake CA as a server: inside a test (FakeCa), or as a program of its own.
 
-    python3 tests/fake/ca.py [--port 0] [--control-port 0] [--tls FOLDER] [--script FILE.json]
+    /usr/bin/python3 tests/fake/ca.py [--port 0] [--control-port 0] [--tls FOLDER] [--script FILE.json]
                              [--options FILE.json] [--print-port]
 
 The control port (plain HTTP, loopback) answers: GET /records, GET /root, POST /script and
@@ -97,6 +97,7 @@ class FakeCa:
         self._tls = tls
         self._ports = (port, control_port)
         self._connections = set()
+        self._servers = []
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._failure = None
@@ -144,6 +145,8 @@ class FakeCa:
         finally:
             self._ready.set()
         self._loop.run_forever()
+        for each in self._servers:
+            each.close()
         for each in list(self._connections):
             each.close()
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
@@ -159,6 +162,7 @@ class FakeCa:
         server = await self._loop.create_server(
             lambda: Connection(self.acme.handle, self._connections), "127.0.0.1", port,
             ssl=context, backlog=4096)
+        self._servers.append(server)
         self.port = server.sockets[0].getsockname()[1]
         self.acme.base = f"https://localhost:{self.port}" if context else \
             f"http://127.0.0.1:{self.port}"
@@ -166,6 +170,7 @@ class FakeCa:
             control = Control(self.acme)
             server = await self._loop.create_server(
                 lambda: Connection(control.handle, self._connections), "127.0.0.1", control_port)
+            self._servers.append(server)
             self.control = server.sockets[0].getsockname()[1]
 
     def stop(self):
