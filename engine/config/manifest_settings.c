@@ -1,0 +1,174 @@
+/* The manifest's solvers and limits. */
+#include "config/manifest_reading.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#define PROPAGATION_S_MAX       3600
+#define DNS_TIMEOUT_S_MAX       86400
+#define IN_FLIGHT_MAX           100000
+#define REQUESTS_PER_SECOND_MAX 1000000
+#define ORDER_TIMEOUT_S_MAX     604800
+#define LISTEN_PORT_SEPARATOR   ':'
+
+/* "ADDRESS:PORT", "[ADDRESS]:PORT" or ":PORT". */
+static bool listen_is_valid(struct span text)
+{
+    char address[INET6_ADDRSTRLEN];
+    unsigned char bytes[sizeof(struct in6_addr)];
+    const char *colon = memrchr(text.data, LISTEN_PORT_SEPARATOR, text.len);
+    uint64_t port;
+    if (colon == NULL)
+        return false;
+    struct span host = span_make(text.data, (size_t)(colon - text.data));
+    if (!span_to_u64(span_from(text, host.len + 1), UINT16_MAX, &port))
+        return false;
+    if (host.len == 0)
+        return true;
+    bool in_brackets = host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']';
+    if (in_brackets)
+        host = span_make(host.data + 1, host.len - 2);
+    if (host.len >= sizeof address)
+        return false;
+    memcpy(address, host.data, host.len);
+    address[host.len] = '\0';
+    return inet_pton(in_brackets ? AF_INET6 : AF_INET, address, bytes) == 1;
+}
+
+static bool read_listen(struct config_input *input, const struct config_field *field,
+                        const struct yaml_item *item, void *target)
+{
+    struct manifest_reading *reading = target;
+    struct span text;
+    if (!config_text(input, field, item, &text))
+        return config_skip(input, item);
+    if (!listen_is_valid(text)) {
+        config_error(input, field, item,
+                     "%s is not allowed: use an address and a port such as 0.0.0.0:80, [::]:80 or "
+                     ":80",
+                     config_quote(text).text);
+        return true;
+    }
+    reading->manifest->solvers.http_listen = arena_text(&reading->manifest->arena, text);
+    return reading->manifest->solvers.http_listen != NULL || config_no_memory(input);
+}
+
+static bool read_webroot(struct config_input *input, const struct config_field *field,
+                         const struct yaml_item *item, void *target)
+{
+    struct manifest_reading *reading = target;
+    struct span text;
+    if (!config_text(input, field, item, &text))
+        return config_skip(input, item);
+    return manifest_path_keep(input, reading, text, &reading->manifest->solvers.http_webroot);
+}
+
+static bool read_http_01(struct config_input *input, const struct config_field *field,
+                         const struct yaml_item *item, void *target)
+{
+    static const struct config_key keys[] = {{"listen", read_listen}, {"webroot", read_webroot}};
+    unsigned seen = 0;
+    TRY(config_mapping(input, field, item, keys, sizeof keys / sizeof keys[0], target, &seen));
+    if (seen == 3)
+        config_error(input, field, item,
+                     "listen and webroot exclude each other: certmill answers itself, or another "
+                     "server does");
+    return true;
+}
+
+static bool read_dns_hook(struct config_input *input, const struct config_field *field,
+                          const struct yaml_item *item, void *target)
+{
+    struct manifest_reading *reading = target;
+    struct span text;
+    if (!config_text(input, field, item, &text))
+        return config_skip(input, item);
+    return manifest_program_keep(input, reading, text, &reading->manifest->solvers.dns_hook);
+}
+
+static bool read_propagation(struct config_input *input, const struct config_field *field,
+                             const struct yaml_item *item, void *target)
+{
+    struct manifest_solvers *solvers = &((struct manifest_reading *)target)->manifest->solvers;
+    if (!config_number(input, field, item, 0, PROPAGATION_S_MAX, &solvers->dns_propagation_s))
+        return config_skip(input, item);
+    return true;
+}
+
+static bool read_dns_timeout(struct config_input *input, const struct config_field *field,
+                             const struct yaml_item *item, void *target)
+{
+    struct manifest_solvers *solvers = &((struct manifest_reading *)target)->manifest->solvers;
+    if (!config_number(input, field, item, 1, DNS_TIMEOUT_S_MAX, &solvers->dns_timeout_s))
+        return config_skip(input, item);
+    return true;
+}
+
+static bool read_dns_01(struct config_input *input, const struct config_field *field,
+                        const struct yaml_item *item, void *target)
+{
+    static const struct config_key keys[] = {
+        {"hook", read_dns_hook},
+        {"propagation-seconds", read_propagation},
+        {"timeout-seconds", read_dns_timeout},
+        {"route53", config_unavailable},
+        {"rfc2136", config_unavailable},
+    };
+    size_t errors = input->diagnostics->errors;
+    unsigned seen = 0;
+    bool is_mapping = item->kind == YAML_MAPPING;
+    TRY(config_mapping(input, field, item, keys, sizeof keys / sizeof keys[0], target, &seen));
+    if (is_mapping && (seen & 1u) == 0 && input->diagnostics->errors == errors)
+        config_error(input, field, item, "hook is missing: the program that makes the records");
+    return true;
+}
+
+bool manifest_solvers_read(struct config_input *input, const struct config_field *field,
+                           const struct yaml_item *item, void *target)
+{
+    static const struct config_key keys[] = {
+        {"http-01", read_http_01},
+        {"dns-01", read_dns_01},
+        {"tls-alpn-01", config_unavailable},
+        {"dns-persist-01", config_unavailable},
+    };
+    return config_mapping(input, field, item, keys, sizeof keys / sizeof keys[0], target, NULL);
+}
+
+static bool read_in_flight(struct config_input *input, const struct config_field *field,
+                           const struct yaml_item *item, void *target)
+{
+    struct manifest_limits *limits = &((struct manifest_reading *)target)->manifest->limits;
+    if (!config_number(input, field, item, 1, IN_FLIGHT_MAX, &limits->in_flight))
+        return config_skip(input, item);
+    return true;
+}
+
+static bool read_request_rate(struct config_input *input, const struct config_field *field,
+                              const struct yaml_item *item, void *target)
+{
+    struct manifest_limits *limits = &((struct manifest_reading *)target)->manifest->limits;
+    if (!config_decimal(input, field, item, REQUESTS_PER_SECOND_MAX, &limits->requests_per_second))
+        return config_skip(input, item);
+    return true;
+}
+
+static bool read_order_timeout(struct config_input *input, const struct config_field *field,
+                               const struct yaml_item *item, void *target)
+{
+    struct manifest_limits *limits = &((struct manifest_reading *)target)->manifest->limits;
+    if (!config_number(input, field, item, 1, ORDER_TIMEOUT_S_MAX, &limits->order_timeout_s))
+        return config_skip(input, item);
+    return true;
+}
+
+bool manifest_limits_read(struct config_input *input, const struct config_field *field,
+                          const struct yaml_item *item, void *target)
+{
+    static const struct config_key keys[] = {
+        {"in-flight", read_in_flight},
+        {"requests-per-second", read_request_rate},
+        {"order-timeout-seconds", read_order_timeout},
+    };
+    return config_mapping(input, field, item, keys, sizeof keys / sizeof keys[0], target, NULL);
+}
