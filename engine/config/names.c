@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <idn2.h>
-#include <stdio.h>
 #include <string.h>
 
 /* U-labels are longer in UTF-8 than as A-labels, but not by more than this. */
@@ -212,12 +211,14 @@ bool certificate_name_default(const char *domain, char *name, struct error *erro
     } else if (strchr(domain, ':') != NULL) {
         prefix = "ip6-";
     }
-    if (strlen(prefix) + strlen(rest) > CERTIFICATE_NAME_MAX)
+    struct buf text CLEANUP(buf_free);
+    buf_init(&text, CERTIFICATE_NAME_MAX);
+    if (!buf_append_text(&text, prefix) || !buf_append_text(&text, rest))
         return error_set(error, ERROR_CONFIG,
                          "the first domain is too long to name the certificate: add a name of at "
                          "most %d bytes",
                          CERTIFICATE_NAME_MAX);
-    snprintf(name, CERTIFICATE_NAME_MAX + 1, "%s%s", prefix, rest);
+    memcpy(name, text.data, text.len + 1);
     for (char *at = name; *at != '\0'; at++)
         if (*at == ':')
             *at = '-';
