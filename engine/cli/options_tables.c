@@ -1,0 +1,179 @@
+/* What commands and options there are. */
+#include "cli/options.h"
+
+#define RUN      (1U << COMMAND_RUN)
+#define PLAN     (1U << COMMAND_PLAN)
+#define CHECK    (1U << COMMAND_CHECK)
+#define LIST     (1U << COMMAND_LIST)
+#define STATUS   (1U << COMMAND_STATUS)
+#define ACCOUNTS (1U << COMMAND_ACCOUNTS)
+#define ALL      (RUN | PLAN | CHECK | LIST | STATUS | ACCOUNTS)
+
+static const struct command commands[] = {
+    {
+        .id = COMMAND_RUN,
+        .name = "run",
+        .operands = "MANIFEST",
+        .summary = "Renew the certificates of the manifest that are due",
+        .description =
+            "Reads the manifest, decides which certificates are due, orders those from\n"
+            "their CAs by ACME, stores them under the state folder and runs their deploy\n"
+            "hooks. A certificate that fails stops no other one and leaves what is live\n"
+            "as it was. A run that was interrupted goes on where it stopped when it is\n"
+            "started again.\n"
+            "\n"
+            "Naming an account in the accounts file means that you agree to the terms of\n"
+            "service of its CA: certmill says so to the CA when it registers the account.\n"
+            "\n"
+            "To see what a run would do, use \"certmill plan\".\n",
+        .examples = "  certmill run /etc/certmill/fleet.yaml\n"
+                    "  certmill run fleet.yaml --only 'shop-*' --force\n"
+                    "  certmill run fleet.yaml --events events.jsonl --json > summary.json\n",
+        .operands_min = 1,
+        .operands_max = 1,
+        .operand_missing = "no manifest given",
+    },
+    {
+        .id = COMMAND_PLAN,
+        .name = "plan",
+        .operands = "MANIFEST",
+        .summary = "Show what a run would do, and why",
+        .description = "Prints which certificates are due and why, and when the others will be.\n"
+                       "Sends nothing and changes nothing.\n",
+        .examples = "  certmill plan fleet.yaml\n"
+                    "  certmill plan fleet.yaml --json | jq '.due[].certificate'\n",
+        .operands_min = 1,
+        .operands_max = 1,
+        .operand_missing = "no manifest given",
+    },
+    {
+        .id = COMMAND_CHECK,
+        .name = "check",
+        .operands = "MANIFEST",
+        .summary = "Check the manifest and the accounts file",
+        .description =
+            "Reads both files and names every mistake with its file, line and field.\n"
+            "Sends nothing and changes nothing. Exit status 2 when there is a mistake.\n",
+        .examples = "  certmill check fleet.yaml\n"
+                    "  generate-manifest | certmill check -\n",
+        .operands_min = 1,
+        .operands_max = 1,
+        .operand_missing = "no manifest given",
+    },
+    {
+        .id = COMMAND_LIST,
+        .name = "list",
+        .operands = "MANIFEST | --state DIR",
+        .summary = "List the certificates, their expiry and their state",
+        .description =
+            "Lists the certificates that the state folder knows: that of the manifest, or\n"
+            "the one that --state names.\n",
+        .examples = "  certmill list fleet.yaml\n"
+                    "  certmill list --state /var/lib/certmill --only 'shop-*' --json\n",
+        .operands_min = 0,
+        .operands_max = 1,
+    },
+    {
+        .id = COMMAND_STATUS,
+        .name = "status",
+        .operands = "NAME --state DIR | NAME --manifest FILE",
+        .summary = "Show everything known of one certificate",
+        .description =
+            "Shows what is live, what happened last, and an order that is open at the CA.\n",
+        .examples = "  certmill status www --manifest fleet.yaml\n"
+                    "  certmill status www --state /var/lib/certmill --json\n",
+        .operands_min = 1,
+        .operands_max = 1,
+        .operand_missing = "no certificate named",
+    },
+    {
+        .id = COMMAND_ACCOUNTS,
+        .name = "accounts",
+        .operands = "list|register MANIFEST [ALIAS...]",
+        .summary = "List the ACME accounts, or register them with their CAs",
+        .description =
+            "\"list\" shows the accounts of the accounts file and whether they are\n"
+            "registered. \"register\" makes the accounts' keys and registers them with\n"
+            "their CAs; \"run\" does the same for the accounts it needs. Without an ALIAS,\n"
+            "all accounts.\n"
+            "\n"
+            "Registering an account means that you agree to the terms of service of its\n"
+            "CA: certmill says so to the CA.\n",
+        .examples = "  certmill accounts list fleet.yaml\n"
+                    "  certmill accounts register fleet.yaml scm_demo\n",
+        .operands_min = 2,
+        .operands_max = 10000,
+        .operand_missing = "an action (list or register) and a manifest are needed",
+    },
+};
+
+static const struct option_spec specs[] = {
+    {OPTION_ACCOUNTS, 'a', "accounts", "FILE", ALL,
+     "the ACME accounts file, in place of the one that the\n"
+     "manifest names"},
+    {OPTION_STATE, 's', "state", "DIR", RUN | PLAN | LIST | STATUS | ACCOUNTS,
+     "the state folder, in place of the one that the\n"
+     "manifest names (default: " OPTIONS_STATE_DEFAULT ")"},
+    {OPTION_MANIFEST, 'm', "manifest", "FILE", STATUS,
+     "the manifest whose state folder to look into"},
+    {OPTION_CA_FILE, 0, "ca-file", "PEM", RUN | ACCOUNTS,
+     "trust these CA certificates for HTTPS to the ACME\n"
+     "servers, in place of the system's"},
+    {OPTION_ONLY, 'o', "only", "GLOB", RUN | PLAN | LIST,
+     "only certificates whose name matches the pattern"},
+    {OPTION_FORCE, 'f', "force", NULL, RUN | PLAN, "treat every selected certificate as due"},
+    {OPTION_EVENTS, 0, "events", "FILE", RUN,
+     "append what happens to FILE as JSON lines; \"-\" is\n"
+     "standard output"},
+    {OPTION_PROGRESS, 0, "progress", "WHEN", RUN,
+     "auto: a progress line on a terminal, else a line every\n"
+     "10 seconds (default); always: the progress line\n"
+     "everywhere; never: none"},
+    {OPTION_JSON, 'j', "json", NULL, RUN | PLAN | LIST | STATUS | ACCOUNTS,
+     "print JSON on standard output in place of text"},
+    {OPTION_QUIET, 'q', "quiet", NULL, RUN, "print only warnings and failures"},
+    {OPTION_IN_FLIGHT, 0, "in-flight", "N", RUN,
+     "orders at one CA at the same time, in place of the\n"
+     "manifest's limit (1 to 100000)"},
+    {OPTION_REQUESTS_PER_SECOND, 0, "requests-per-second", "X", RUN,
+     "requests to one CA, in place of the manifest's limit;\n"
+     "0 is no limit"},
+    {OPTION_ACCOUNT_KEY, 0, "account-key", "ALGORITHM", RUN | ACCOUNTS,
+     "key of accounts that have none yet: ES256 (default),\n"
+     "ES384 or RS256"},
+    {OPTION_IO, 0, "io", "MODE", RUN,
+     "how files are written: ring (io_uring), sync (plain\n"
+     "system calls), auto (ring where it works; default)"},
+    {OPTION_WORKERS, 0, "workers", "N", RUN,
+     "network threads, 1 to 64 (default: one a core, at\n"
+     "most 4)"},
+    {OPTION_CRYPTO_THREADS, 0, "crypto-threads", "N", RUN,
+     "threads that make keys, 1 to 1024 (default: one a\n"
+     "core)"},
+    {OPTION_PROVIDER, 0, "provider", "NAME", RUN | ACCOUNTS,
+     "load this OpenSSL provider; may be given again\n"
+     "(default: \"default\")"},
+    {OPTION_PROPERTY_QUERY, 0, "property-query", "QUERY", RUN | ACCOUNTS,
+     "which implementations OpenSSL shall choose, such as\n"
+     "fips=yes"},
+    {OPTION_OPENSSL_CONFIG, 0, "openssl-config", "FILE", RUN | ACCOUNTS,
+     "load this OpenSSL configuration"},
+    {OPTION_HELP, 'h', "help", NULL, ALL, "print this text"},
+};
+
+const struct command *options_commands(size_t *ret_count)
+{
+    *ret_count = sizeof commands / sizeof commands[0];
+    return commands;
+}
+
+const struct option_spec *options_specs(size_t *ret_count)
+{
+    *ret_count = sizeof specs / sizeof specs[0];
+    return specs;
+}
+
+bool option_applies(const struct option_spec *spec, const struct command *command)
+{
+    return (spec->commands & (1U << command->id)) != 0;
+}
