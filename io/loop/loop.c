@@ -61,11 +61,18 @@ static bool watches_grow(struct loop *loop, size_t count)
 bool loop_watch(struct loop *loop, int fd, uint32_t events, loop_ready *ready, void *context,
                 struct error *error)
 {
+    if (fd < 0)
+        return error_system(error, EBADF, "epoll_ctl");
     if (!watches_grow(loop, (size_t)fd + 1))
         return error_set(error, ERROR_MEMORY, "no memory for an event loop");
     struct epoll_event event = {.events = events, .data.fd = fd};
     int operation = loop->watches[fd].ready != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    if (epoll_ctl(loop->epoll_fd, operation, fd, &event) < 0)
+    int failed = epoll_ctl(loop->epoll_fd, operation, fd, &event);
+    /* The descriptor was closed without loop_forget and its number given out again: the kernel has
+     * dropped the old registration by itself. */
+    if (failed < 0 && errno == ENOENT)
+        failed = epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    if (failed < 0)
         return error_system(error, errno, "epoll_ctl");
     loop->watches[fd] = (struct watch){.ready = ready, .context = context};
     return true;
@@ -73,7 +80,7 @@ bool loop_watch(struct loop *loop, int fd, uint32_t events, loop_ready *ready, v
 
 void loop_forget(struct loop *loop, int fd)
 {
-    if ((size_t)fd >= loop->watch_count || loop->watches[fd].ready == NULL)
+    if (fd < 0 || (size_t)fd >= loop->watch_count || loop->watches[fd].ready == NULL)
         return;
     (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
     loop->watches[fd] = (struct watch){0};

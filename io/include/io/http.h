@@ -25,8 +25,8 @@ enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT };
 /* Why there is no answer. */
 enum http_failure {
     HTTP_ANSWERED = 0,
-    HTTP_UNREACHABLE, /* name, route or connection refused: the request was not sent */
-    HTTP_UNTRUSTED,   /* TLS certificate or handshake: the request was not sent */
+    HTTP_UNREACHABLE, /* name, route or connection refused, or too slow: nothing was sent */
+    HTTP_UNTRUSTED,   /* TLS certificate or handshake: nothing was sent */
     HTTP_TIMEOUT,     /* may or may not have been received */
     HTTP_LOST,        /* connection broke or the body was cut: may or may not have been received */
     HTTP_TOO_LARGE,   /* the answer passed a ceiling */
@@ -41,7 +41,9 @@ struct http_link {
     struct span relation;
 };
 
-/* Valid during the callback only. Header values are trimmed; an absent one is {NULL, 0}. */
+/* Valid during the callback only. Header values are trimmed; an absent one is {NULL, 0}. Of a
+ * header that came twice the first counts. With a failure there is no status and no body, but the
+ * headers that came before it are there (a nonce in them is good). */
 struct http_response {
     uint64_t id; /* the request's */
     enum http_failure failure;
@@ -53,7 +55,7 @@ struct http_response {
     struct span retry_after;
     struct span replay_nonce;
     struct span date;
-    struct http_link links[HTTP_LINKS_MAX]; /* RFC 8288 */
+    struct http_link links[HTTP_LINKS_MAX]; /* RFC 8288; rel="a b" gives two */
     size_t link_count;
     const char *url;   /* the request's */
     uint64_t total_us; /* from the call of http_send to the last byte */
@@ -71,16 +73,23 @@ struct http_request {
     unsigned timeout_ms;        /* 0: the client's */
 };
 
-/* `done` is called from loop_run_once or http_client_free, never from http_send. The loop stays the
- * caller's and must outlive the client. Redirects are never followed. */
+/* `done` is called from loop_run_once, http_tick or http_client_free, never from http_send. It may
+ * call http_room and http_send, but not http_tick or http_client_free. The loop stays the caller's
+ * and must outlive the client. Redirects are never followed, nothing is decompressed, proxies are
+ * those of the environment. ERROR_CONFIG when the CA file cannot be read. */
 bool http_client_new(struct loop *loop, const struct http_options *options, http_done *done,
                      void *context, struct http_client **ret_client, struct error *error) MUST_USE;
 void http_client_free(struct http_client *client); /* open requests end as HTTP_CANCELLED */
 
-/* How many requests may be handed over now: streams x connections seen so far, less those out. */
+/* How many requests may be handed over now: `streams` x `connections` when a host of this client
+ * was last seen to speak HTTP/2, else `connections` (also before the first answer), less those out.
+ * The room is one for all hosts: a host that does not answer can hold all of it until its requests
+ * time out, so give hosts that must not starve each other a client each. */
 size_t http_room(const struct http_client *client);
 
-/* Hands a request to libcurl. False only when there is no memory; then `done` is not called. */
+/* Hands a request to libcurl. False when there is no memory, when a header holds a line end or
+ * there are more than 30 (ERROR_LIMIT), or inside http_client_free (ERROR_CANCELLED); then `done`
+ * is not called. A GET or HEAD has no body. */
 bool http_send(struct http_client *client, const struct http_request *request,
                struct error *error) MUST_USE;
 

@@ -1,0 +1,257 @@
+/* Easy handles: what is the same for every request is set once, when the handle is made; a reused
+ * handle only gets what changed (curl_easy_reset would cost all of it again). */
+#include "http/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define REQUEST_BODY_MAX  ((size_t)64 * 1024 * 1024)
+#define REQUEST_URL_MAX   ((size_t)64 * 1024)
+#define REQUEST_LINES_MAX ((size_t)64 * 1024)
+/* A pooled transfer keeps no more memory than this a buffer. */
+#define POOLED_MAX ((size_t)64 * 1024)
+
+static size_t header_arrives(char *data, size_t size, size_t count, void *context)
+{
+    struct transfer *transfer = context;
+    struct headers *headers = &transfer->headers;
+    size_t len = size * count;
+    if (!headers_take(headers, span_make(data, len))) {
+        transfer->too_large = true;
+        return 0;
+    }
+    if (!transfer->learned) {
+        transfer->learned = true;
+        host_learn(transfer->client, transfer->authority,
+                   headers->http2 ? SPOKEN_HTTP2 : SPOKEN_HTTP1);
+    }
+    return len;
+}
+
+static size_t body_arrives(char *data, size_t size, size_t count, void *context)
+{
+    struct transfer *transfer = context;
+    size_t len = size * count;
+    if (len > transfer->body.limit - transfer->body.len) {
+        transfer->too_large = true;
+        return 0;
+    }
+    if (!buf_append(&transfer->body, data, len)) {
+        transfer->no_memory = true;
+        return 0;
+    }
+    return len;
+}
+
+static CURLcode easy_set_callbacks(CURL *easy, struct transfer *transfer)
+{
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    code |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error_text);
+    code |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_arrives);
+    code |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    code |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_arrives);
+    code |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    return code;
+}
+
+static CURLcode easy_set_tls(CURL *easy, const struct http_client *client)
+{
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (client->ca_file != NULL) {
+        /* Without the second line the system's certificates would be trusted as well. */
+        code |= curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
+        code |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    }
+    code |= curl_easy_setopt(easy, CURLOPT_SHARE, client->share);
+    return code;
+}
+
+static CURLcode easy_set_common(CURL *easy, const struct http_client *client)
+{
+    const struct http_options *options = &client->options;
+    long version = options->http1_only ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS;
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    code |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    code |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    code |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
+    code |= curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent);
+    code |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    code |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms);
+    code |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)options->request_timeout_ms);
+    /* The URL that is requested must be the URL that was signed, "/../" and all. */
+    code |= curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    code |= curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+    /* What a proxy answers to CONNECT is not the server's answer. */
+    code |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    /* Ending a transfer must not wait for its name lookup, which blocks for seconds. */
+    code |= curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    return code;
+}
+
+struct transfer *transfer_new(struct http_client *client, struct error *error)
+{
+    struct transfer *transfer = calloc(1, sizeof *transfer);
+    if (transfer == NULL) {
+        error_set(error, ERROR_MEMORY, "no memory for a request");
+        return NULL;
+    }
+    transfer->client = client;
+    transfer->timeout_ms = client->options.request_timeout_ms;
+    transfer->method = HTTP_GET;
+    buf_init(&transfer->url, REQUEST_URL_MAX);
+    buf_init_secret(&transfer->body_out, REQUEST_BODY_MAX);
+    buf_init_secret(&transfer->header_text, REQUEST_LINES_MAX);
+    buf_init(&transfer->body, client->options.body_limit);
+    headers_init(&transfer->headers);
+    transfer->easy = curl_easy_init();
+    CURLcode code = transfer->easy != NULL ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+    if (code == CURLE_OK)
+        code = easy_set_callbacks(transfer->easy, transfer);
+    if (code == CURLE_OK)
+        code = easy_set_common(transfer->easy, client);
+    if (code == CURLE_OK)
+        code = easy_set_tls(transfer->easy, client);
+    if (code != CURLE_OK) {
+        transfer_free(transfer);
+        error_set(error, ERROR_MEMORY, "libcurl cannot make a request");
+        return NULL;
+    }
+    return transfer;
+}
+
+void transfer_free(struct transfer *transfer)
+{
+    if (transfer->easy != NULL)
+        curl_easy_cleanup(transfer->easy);
+    buf_free(&transfer->url);
+    buf_free(&transfer->body_out);
+    buf_free(&transfer->header_text);
+    buf_free(&transfer->body);
+    headers_free(&transfer->headers);
+    free(transfer);
+}
+
+static void buf_recycle(struct buf *buf)
+{
+    if (buf->capacity > POOLED_MAX)
+        buf_free(buf);
+    else
+        buf_clear(buf);
+}
+
+void transfer_clear(struct transfer *transfer)
+{
+    buf_clear(&transfer->url);
+    buf_recycle(&transfer->body_out);
+    buf_recycle(&transfer->header_text);
+    buf_recycle(&transfer->body);
+    headers_reset(&transfer->headers);
+    transfer->too_large = transfer->no_memory = transfer->learned = false;
+    transfer->error_text[0] = '\0';
+}
+
+/* A line end in a header would let its text become further headers. */
+static bool line_add(struct buf *text, const char *name, const char *value, struct error *error)
+{
+    if (strpbrk(value, "\r\n") != NULL)
+        return error_set(error, ERROR_LIMIT, "a request header holds a line end");
+    if (!buf_append_text(text, name) || !buf_append(text, value, strlen(value) + 1))
+        return error_set(error, ERROR_MEMORY, "no memory for a request's headers");
+    return true;
+}
+
+/* libcurl only reads its header list, so that nodes of ours will do and nothing is allocated. */
+static void list_link(struct transfer *transfer, size_t count)
+{
+    char *at = transfer->header_text.data;
+    for (size_t i = 0; i < count; i++) {
+        transfer->header_list[i].data = at;
+        transfer->header_list[i].next = i + 1 < count ? &transfer->header_list[i + 1] : NULL;
+        at += strlen(at) + 1;
+    }
+}
+
+static bool headers_prepare(struct transfer *transfer, const struct http_request *request,
+                            struct error *error)
+{
+    struct buf *text = &transfer->header_text;
+    size_t count = 0;
+    if (request->method == HTTP_POST || request->method == HTTP_PUT) {
+        /* Without a value libcurl leaves its own Content-Type out; and it must not wait for a
+         * "100 Continue" that few servers send. */
+        const char *type = request->content_type != NULL ? request->content_type : "";
+        TRY(line_add(text, "Content-Type: ", type, error));
+        TRY(line_add(text, "Expect:", "", error));
+        count = 2;
+    }
+    for (const char *const *header = request->headers; header != NULL && *header != NULL;
+         header++) {
+        if (count == HTTP_REQUEST_HEADERS_MAX)
+            return error_set(error, ERROR_LIMIT, "more than %d headers in a request",
+                             HTTP_REQUEST_HEADERS_MAX - 2);
+        TRY(line_add(text, "", *header, error));
+        count++;
+    }
+    list_link(transfer, count);
+    struct curl_slist *list = count > 0 ? transfer->header_list : NULL;
+    if (curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, list) != CURLE_OK)
+        return error_set(error, ERROR_MEMORY, "no memory for a request's headers");
+    return true;
+}
+
+static CURLcode method_prepare(struct transfer *transfer, enum http_method method)
+{
+    CURL *easy = transfer->easy;
+    CURLcode code = CURLE_OK;
+    if (method == HTTP_POST || method == HTTP_PUT) {
+        code |=
+            curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body_out.len);
+        code |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, buf_text(&transfer->body_out));
+    }
+    if (method == transfer->method)
+        return code;
+    transfer->method = method;
+    code |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method == HTTP_PUT ? "PUT" : NULL);
+    if (method == HTTP_GET)
+        code |= curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    else if (method == HTTP_HEAD)
+        code |= curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    else
+        code |= curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    return code;
+}
+
+bool transfer_prepare(struct transfer *transfer, const struct http_request *request,
+                      struct error *error)
+{
+    const struct http_client *client = transfer->client;
+    CURL *easy = transfer->easy;
+    if (!buf_append_text(&transfer->url, request->url) ||
+        !buf_append_span(&transfer->body_out, request->body))
+        return error_set(error, ERROR_MEMORY, "no memory for a request of %zu bytes",
+                         request->body.len);
+    TRY(headers_prepare(transfer, request, error));
+    authority_of(buf_span(&transfer->url), transfer->authority);
+    transfer->id = request->id;
+
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, buf_text(&transfer->url));
+    code |= method_prepare(transfer, request->method);
+    unsigned timeout_ms =
+        request->timeout_ms != 0 ? request->timeout_ms : client->options.request_timeout_ms;
+    if (timeout_ms != transfer->timeout_ms) {
+        transfer->timeout_ms = timeout_ms;
+        code |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+    }
+    /* Waiting for a connection that might be shared is right until the host turns out to speak
+     * HTTP/1 only: then it would make all requests run one after the other. */
+    bool pipe_wait = !client->options.http1_only &&
+                     span_starts(buf_span(&transfer->url), "https") &&
+                     host_spoken(client, transfer->authority) != SPOKEN_HTTP1;
+    if (pipe_wait != transfer->pipe_wait) {
+        transfer->pipe_wait = pipe_wait;
+        code |= curl_easy_setopt(easy, CURLOPT_PIPEWAIT, pipe_wait ? 1L : 0L);
+    }
+    if (code != CURLE_OK)
+        return error_set(error, ERROR_MEMORY, "libcurl cannot take a request");
+    return true;
+}

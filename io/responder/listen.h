@@ -1,0 +1,10 @@
+/* The responder's listening socket. */
+#ifndef CERTMILL_RESPONDER_LISTEN_H
+#define CERTMILL_RESPONDER_LISTEN_H
+
+#include "base/span.h"
+
+/* See responder_new. The socket is non-blocking. */
+bool listen_open(const char *address, int *ret_fd, int *ret_port, struct error *error) MUST_USE;
+
+#endif
