@@ -50,6 +50,7 @@ struct responder {
     int stop_fd;
     /* The thread's own. */
     struct link waiting; /* its next waits longest */
+    struct link *spare;  /* closed connections, for the next ones; linked by next */
     unsigned count;
     int64_t resume_at_ms; /* when to accept again; -1: accepting */
     bool stopping;
@@ -84,7 +85,18 @@ static void connection_close(struct connection *connection)
     responder->count--;
     loop_forget(responder->loop, connection->fd);
     close(connection->fd);
-    free(connection);
+    connection->link.next = responder->spare;
+    responder->spare = &connection->link;
+}
+
+/* NULL without memory. */
+static struct connection *connection_take(struct responder *responder)
+{
+    struct link *spare = responder->spare;
+    if (spare == NULL)
+        return malloc(sizeof(struct connection));
+    responder->spare = spare->next;
+    return (struct connection *)spare;
 }
 
 enum step { STEP_ON, STEP_WAIT_READ, STEP_WAIT_WRITE, STEP_CLOSE };
@@ -165,7 +177,7 @@ static void connection_open(struct responder *responder, int fd)
 {
     if (responder->count >= responder->limits.connections)
         connection_close(list_first(responder));
-    struct connection *connection = malloc(sizeof *connection);
+    struct connection *connection = connection_take(responder);
     if (connection == NULL) {
         close(fd);
         return;
@@ -236,12 +248,10 @@ static void *responder_thread(void *context)
         if (!loop_run_once(responder->loop, wait_ms, NULL))
             break;
     }
-    struct link *link = responder->waiting.next;
-    while (link != &responder->waiting) {
-        struct link *next = link->next;
-        connection_close((struct connection *)link);
-        link = next;
-    }
+    while (responder->count > 0)
+        connection_close(list_first(responder));
+    while (responder->spare != NULL)
+        free(connection_take(responder));
     return NULL;
 }
 
