@@ -9,7 +9,7 @@ from fake import faults
 from fake.http1 import Response
 from fake.issuer import Csr, CsrError
 from fake.jose import JoseError, Jws, Key, check_binding, decode
-from fake.model import Account, Book, Seen, order_advance
+from fake.model import Account, Book, Seen, Wanted, order_advance
 from fake.validation import validate
 
 NONCES_MAX = 500_000
@@ -47,11 +47,11 @@ class Acme:
         endpoint = PATHS.get(first)
         if endpoint is None:
             return Response(404)
-        order = self._order_of(endpoint, rest)
+        order = self._order_of(endpoint, rest, request)
         rule = self.script.pick(endpoint, order)
         refused = rule is not None and faults.FAULTS[rule.fault] == faults.NOT_PROCESSED
-        seen = Seen(endpoint, order.id if order else None, None, 0, rule.fault if rule else None,
-                    time.monotonic())
+        seen = Seen(endpoint, order.id if order else None, None, 0,
+                    rule.fault if rule else None, time.monotonic())
         self.book.requests.append(seen)
         if refused:
             answer = faults.refuse(rule)
@@ -143,7 +143,10 @@ class Acme:
         except JoseError:
             pass
 
-    def _order_of(self, endpoint, rest):
+    def _order_of(self, endpoint, rest, request):
+        """The order that a request is about, for the script's rules."""
+        if endpoint == "newOrder" and self.script.needs_names:
+            return Wanted.read(request.body)
         identifier = rest.partition("/")[0]
         if endpoint in ("order", "finalize", "certificate"):
             return self.book.orders.get(identifier)

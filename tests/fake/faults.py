@@ -121,6 +121,7 @@ class Rule:
 class Script:
     def __init__(self, rules=(), seed=1):
         self.rules = [Rule(each) for each in rules]
+        self.needs_names = any("name" in rule.text for rule in self.rules)
         self._chance = random.Random(seed)
 
     @staticmethod

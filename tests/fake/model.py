@@ -4,6 +4,8 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
+from fake.jose import JoseError, Jws
+
 
 @dataclass
 class Options:
@@ -84,6 +86,23 @@ class Order:
     @property
     def names(self):
         return sorted(value for _, value in self.identifiers)
+
+
+@dataclass
+class Wanted:
+    """An order that newOrder asks for and that is not made yet, for the script's rules."""
+
+    names: list
+    id: str = None
+    status: str = "new"
+
+    @staticmethod
+    def read(body):
+        try:
+            identifiers = Jws(body).object().get("identifiers", [])
+            return Wanted(sorted(each["value"] for each in identifiers))
+        except (JoseError, KeyError, TypeError, AttributeError):
+            return None
 
 
 @dataclass

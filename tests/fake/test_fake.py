@@ -154,7 +154,7 @@ class FakeCaTest(Case):
 
     def test_rules_select(self):
         ca, client = self.start([
-            {"at": "newOrder", "name": "b*", "fault": "badNonce"},
+            {"at": "newOrder", "name": "b*", "fault": "html500"},
             {"at": "finalize", "state": "ready", "per_order": True, "fault": "orderNotReady"},
             {"at": "order", "nth": 2, "times": 2, "fault": "unavailable"}])
         client.register()
@@ -166,6 +166,7 @@ class FakeCaTest(Case):
         statuses = [client.post(answer.headers["Location"]).status for _ in range(4)]
         self.assertEqual(statuses, [200, 503, 503, 200])
         self.assertEqual([rule.fired for rule in ca.acme.script.rules], [0, 2, 2])
+        self.assertEqual(client.new_order(["b.example.com"]).status, 500)
 
     def test_as_a_program(self):
         script = self.folder / "script.json"

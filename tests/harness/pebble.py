@@ -1,5 +1,6 @@
 """Pebble (the ACME test server) and pebble-challtestsrv (its DNS), as child processes."""
 
+import functools
 import json
 import os
 import ssl
@@ -21,10 +22,13 @@ EAB_KEYS = {
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+@functools.lru_cache(maxsize=None)
 def programs_folder():
     """The folder of both programs; fetches the package when it is not there."""
     script = REPOSITORY / "tests" / "packages" / "pebble"
-    done = subprocess.run([script], check=True, stdout=subprocess.PIPE, text=True, timeout=300)
+    done = subprocess.run([script], capture_output=True, text=True, timeout=300)
+    if done.returncode != 0:
+        raise RuntimeError(f"{script} failed:\n{done.stderr}")
     return Path(done.stdout.strip())
 
 
