@@ -11,11 +11,25 @@
 struct crypto_context;
 
 struct crypto_options {
-    const char *const *providers; /* names to load, NULL-terminated; NULL: "default" */
-    const char *property_query;   /* such as "fips=yes" or "?provider=pkcs11"; NULL: none */
-    const char *openssl_config;   /* an openssl.cnf to load into the context; NULL: none */
-    size_t secure_heap_bytes;     /* 0: a default that fits the locked memory limit */
+    /* Names to load, NULL-terminated. NULL: those that openssl_config activates, or "default"
+     * without one. */
+    const char *const *providers;
+    const char *property_query; /* such as "fips=yes" or "?provider=pkcs11"; NULL: none */
+    const char *openssl_config; /* an openssl.cnf to load into the context; NULL: none */
+    /* Rounded up to a power of two; 0: a default (up to 4 MiB) that fits the locked memory limit.
+     * The heap is the process's: the first context makes it, later ones use it as it is. A P-256
+     * key holds 32 bytes of it and its PEM 256; RSA-4096 2.3 KiB and 4 KiB. */
+    size_t secure_heap_bytes;
 };
+
+/* OpenSSL's secure heap, for a warning when its pages could not be locked (RLIMIT_MEMLOCK): they
+ * might then be written to swap. */
+struct crypto_secure_heap {
+    size_t bytes; /* 0: not made yet */
+    size_t used;
+    bool locked;
+};
+void crypto_secure_heap(struct crypto_secure_heap *ret_heap);
 
 /* Makes the context; the caller frees it with crypto_context_free after everything made from it.
  * ERROR_CONFIG when a provider or the configuration does not load, with OpenSSL's own words. */
@@ -29,11 +43,13 @@ const char *crypto_properties(const struct crypto_context *context); /* may be N
 /* Sets the error from OpenSSL's error queue of this thread, empties the queue, returns false. */
 bool crypto_error(struct error *error, const char *what);
 
-/* Bytes on OpenSSL's secure heap: a PEM private key. Freed (and wiped) by secret_free. */
+/* Bytes on OpenSSL's secure heap: a PEM private key. Freed (and wiped) by secret_free. Before the
+ * first context is made there is no secure heap, and the bytes are on the ordinary one. */
 struct secret {
     char *data; /* ends in a NUL that len does not count */
     size_t len;
 };
+/* False when the secure heap is full. */
 bool secret_copy(struct span bytes, struct secret *ret_secret) MUST_USE;
 void secret_free(struct secret *secret);
 struct span secret_span(const struct secret *secret);

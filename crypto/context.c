@@ -1,0 +1,259 @@
+#include "context_internal.h"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/provider.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define PROVIDERS_MAX 16
+
+#define SECURE_HEAP_DEFAULT ((size_t)4 * 1024 * 1024)
+#define SECURE_HEAP_SMALL   ((size_t)1024 * 1024)
+#define SECURE_HEAP_MAX     ((size_t)1024 * 1024 * 1024)
+/* The private number of the smallest key: the heap's pieces are powers of two from here on. */
+#define SECURE_PIECE ((size_t)32)
+
+struct crypto_context {
+    OSSL_LIB_CTX *library;
+    OSSL_PROVIDER *providers[PROVIDERS_MAX];
+    size_t provider_count;
+    char *properties;
+    EVP_MD *sha256;
+    EVP_MAC *hmac;
+};
+
+/* OpenSSL has one secure heap a process and does not tell later whether it could be locked, so this
+ * is the one thing in crypto/ that outlives a context. */
+static struct {
+    pthread_mutex_t lock;
+    size_t bytes; /* 0: not made yet */
+    bool locked;
+} secure_heap = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Half of what may be locked, because io_uring and other libraries lock memory too. Below 1 MiB the
+ * heap would be too small to work with: then it is made larger than what can be locked. It still
+ * has its guard pages and stays out of core dumps. */
+static size_t secure_heap_default(void)
+{
+    struct rlimit limit;
+    size_t bytes = SECURE_HEAP_DEFAULT;
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        while (bytes > SECURE_HEAP_SMALL && bytes > limit.rlim_cur / 2)
+            bytes /= 2;
+    return bytes;
+}
+
+static bool secure_heap_init(size_t bytes, struct error *error)
+{
+    if (bytes > SECURE_HEAP_MAX)
+        return error_set(error, ERROR_CONFIG, "a secure heap of %zu bytes, the limit is %zu", bytes,
+                         SECURE_HEAP_MAX);
+    size_t size = SECURE_PIECE * 2;
+    while (size < bytes)
+        size *= 2;
+    bool ok = true;
+    pthread_mutex_lock(&secure_heap.lock);
+    if (secure_heap.bytes == 0) {
+        int made = CRYPTO_secure_malloc_init(size, SECURE_PIECE);
+        ok = made != 0;
+        if (ok) {
+            secure_heap.bytes = size;
+            secure_heap.locked = made == 1;
+        }
+    }
+    pthread_mutex_unlock(&secure_heap.lock);
+    return ok || error_set(error, ERROR_MEMORY, "no secure heap of %zu bytes", size);
+}
+
+void crypto_secure_heap(struct crypto_secure_heap *ret_heap)
+{
+    pthread_mutex_lock(&secure_heap.lock);
+    *ret_heap = (struct crypto_secure_heap){
+        .bytes = secure_heap.bytes, .used = CRYPTO_secure_used(), .locked = secure_heap.locked};
+    pthread_mutex_unlock(&secure_heap.lock);
+}
+
+static bool provider_load(struct crypto_context *context, const char *name, struct error *error)
+{
+    if (context->provider_count == PROVIDERS_MAX)
+        return error_set(error, ERROR_CONFIG, "more than %d OpenSSL providers", PROVIDERS_MAX);
+    OSSL_PROVIDER *provider = OSSL_PROVIDER_load(context->library, name);
+    if (provider == NULL) {
+        crypto_error(error, "loading it");
+        error_prefix(error, "OpenSSL provider \"%s\": ", name);
+        if (error != NULL)
+            error->kind = ERROR_CONFIG;
+        return false;
+    }
+    context->providers[context->provider_count++] = provider;
+    return true;
+}
+
+static bool providers_load(struct crypto_context *context, const struct crypto_options *options,
+                           struct error *error)
+{
+    if (options->openssl_config != NULL &&
+        OSSL_LIB_CTX_load_config(context->library, options->openssl_config) != 1) {
+        crypto_error(error, "loading it");
+        error_prefix(error, "OpenSSL configuration %s: ", options->openssl_config);
+        if (error != NULL)
+            error->kind = ERROR_CONFIG;
+        return false;
+    }
+    static const char *const usual[] = {"default", NULL};
+    const char *const *names = options->providers;
+    if (names == NULL && options->openssl_config == NULL)
+        names = usual;
+    for (; names != NULL && *names != NULL; names++)
+        TRY(provider_load(context, *names, error));
+    return true;
+}
+
+static bool algorithms_fetch(struct crypto_context *context, struct error *error)
+{
+    if (context->properties != NULL &&
+        EVP_set_default_properties(context->library, context->properties) != 1) {
+        ERR_clear_error();
+        return error_set(error, ERROR_CONFIG, "OpenSSL property query \"%s\" is malformed",
+                         context->properties);
+    }
+    context->sha256 = EVP_MD_fetch(context->library, "SHA256", context->properties);
+    context->hmac = EVP_MAC_fetch(context->library, "HMAC", context->properties);
+    if (context->sha256 == NULL || context->hmac == NULL) {
+        crypto_error(error, "looking for SHA-256 and HMAC");
+        error_prefix(error, "OpenSSL's providers (property query \"%s\"): ",
+                     context->properties != NULL ? context->properties : "");
+        if (error != NULL)
+            error->kind = ERROR_CONFIG;
+        return false;
+    }
+    return true;
+}
+
+bool crypto_context_new(const struct crypto_options *options, struct crypto_context **ret_context,
+                        struct error *error)
+{
+    TRY(secure_heap_init(options->secure_heap_bytes != 0 ? options->secure_heap_bytes
+                                                         : secure_heap_default(),
+                         error));
+    struct crypto_context *context = calloc(1, sizeof *context);
+    if (context == NULL || (context->library = OSSL_LIB_CTX_new()) == NULL) {
+        free(context);
+        return error_set(error, ERROR_MEMORY, "no memory for OpenSSL's context");
+    }
+    if (options->property_query != NULL &&
+        (context->properties = strdup(options->property_query)) == NULL) {
+        crypto_context_free(context);
+        return error_set(error, ERROR_MEMORY, "no memory for OpenSSL's context");
+    }
+    if (!providers_load(context, options, error) || !algorithms_fetch(context, error)) {
+        crypto_context_free(context);
+        return false;
+    }
+    *ret_context = context;
+    return true;
+}
+
+void crypto_context_free(struct crypto_context *context)
+{
+    if (context == NULL)
+        return;
+    EVP_MD_free(context->sha256);
+    EVP_MAC_free(context->hmac);
+    while (context->provider_count > 0)
+        OSSL_PROVIDER_unload(context->providers[--context->provider_count]);
+    OSSL_LIB_CTX_free(context->library);
+    free(context->properties);
+    free(context);
+}
+
+OSSL_LIB_CTX *crypto_library(const struct crypto_context *context)
+{
+    return context->library;
+}
+
+const char *crypto_properties(const struct crypto_context *context)
+{
+    return context->properties;
+}
+
+const EVP_MD *crypto_sha256(const struct crypto_context *context)
+{
+    return context->sha256;
+}
+
+EVP_MAC *crypto_hmac(const struct crypto_context *context)
+{
+    return context->hmac;
+}
+
+/* A quarter free is not much for a key of 4096 bits, whose pieces are up to 4 KiB and in which the
+ * heap may be broken up. */
+static bool secure_heap_is_short(void)
+{
+    struct crypto_secure_heap heap;
+    crypto_secure_heap(&heap);
+    return heap.used > heap.bytes - heap.bytes / 4;
+}
+
+bool crypto_error(struct error *error, const char *what)
+{
+    /* The first entry is the cause; the later ones are what became of it on the way up. The data of
+     * an entry (file names, algorithm names) comes with it; OpenSSL puts no key bytes there. */
+    const char *data = NULL;
+    int flags = 0;
+    unsigned long code = ERR_get_error_all(NULL, NULL, NULL, &data, &flags);
+    char detail[ERROR_TEXT_MAX / 2] = "";
+    if (code != 0 && data != NULL && (flags & ERR_TXT_STRING) != 0 && data[0] != '\0')
+        snprintf(detail, sizeof detail, " (%.200s)", data);
+    ERR_clear_error();
+    if (secure_heap_is_short())
+        return error_set(error, ERROR_MEMORY, "%s: the secure heap is full", what);
+    if (code == 0)
+        return error_set(error, ERROR_CRYPTO, "%s: OpenSSL refused without a reason", what);
+    if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+        return error_set(error, ERROR_MEMORY, "%s: no memory", what);
+    const char *reason = ERR_reason_error_string(code);
+    if (reason == NULL)
+        return error_set(error, ERROR_CRYPTO, "%s: OpenSSL error %#lx%s", what, code, detail);
+    return error_set(error, ERROR_CRYPTO, "%s: %s%s", what, reason, detail);
+}
+
+bool secret_make(size_t len, struct secret *ret_secret, struct error *error)
+{
+    char *data = OPENSSL_secure_zalloc(len + 1);
+    if (data == NULL) {
+        ERR_clear_error();
+        return error_set(error, ERROR_MEMORY, "the secure heap is full");
+    }
+    *ret_secret = (struct secret){.data = data, .len = len};
+    return true;
+}
+
+bool secret_copy(struct span bytes, struct secret *ret_secret)
+{
+    struct secret copy = {0};
+    if (!secret_make(bytes.len, &copy, NULL) || copy.data == NULL)
+        return false;
+    if (bytes.len > 0)
+        memcpy(copy.data, bytes.data, bytes.len);
+    *ret_secret = copy;
+    return true;
+}
+
+void secret_free(struct secret *secret)
+{
+    if (secret->data != NULL)
+        OPENSSL_secure_clear_free(secret->data, secret->len + 1);
+    *secret = (struct secret){0};
+}
+
+struct span secret_span(const struct secret *secret)
+{
+    return (struct span){.data = secret->data != NULL ? secret->data : "", .len = secret->len};
+}

@@ -1,0 +1,15 @@
+/* What the files of crypto/ share of a context: algorithms fetched once, because OpenSSL 3.0 takes
+ * locks to look one up by name. */
+#ifndef CERTMILL_CRYPTO_CONTEXT_INTERNAL_H
+#define CERTMILL_CRYPTO_CONTEXT_INTERNAL_H
+
+#include "crypto/context.h"
+
+/* Both live as long as the context. */
+const EVP_MD *crypto_sha256(const struct crypto_context *context);
+EVP_MAC *crypto_hmac(const struct crypto_context *context);
+
+/* `len` bytes and a NUL on the secure heap, zeroed. ERROR_MEMORY says that the heap is full. */
+bool secret_make(size_t len, struct secret *ret_secret, struct error *error) MUST_USE;
+
+#endif
