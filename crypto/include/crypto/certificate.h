@@ -17,17 +17,24 @@ struct certificate_info {
     int64_t not_before; /* unix seconds */
     int64_t not_after;
     struct key_spec key;
-    bool key_known;    /* false: a key type that certmill does not make */
-    char serial[41];   /* lower-case hex of the serial's DER bytes, at most 20 */
+    bool key_known; /* false: a key type that certmill does not make */
+    /* Lower-case hex of the serial's DER bytes: at most 20 by RFC 5280, 21 with the leading zero
+     * that many private CAs add, and up to 32 are read. */
+    char serial[65];
     char issuer[128];  /* the issuer's common name, else organization, else "" */
-    char ari_id[128];  /* RFC 9773 section 4.1, "" without an AKI */
+    char ari_id[128];  /* RFC 9773 section 4.1, "" without a key identifier */
     struct span names; /* see certificate_name_next; points into `der` */
     size_t name_count;
 };
 
-/* Reads the first certificate of a PEM text. *der receives its DER (the info points into it). */
+/* Reads the first certificate of a PEM text (blocks of other kinds before it are passed over).
+ * *der, made by buf_init, receives its DER in place of what it held; the info points into it, until
+ * it is cleared or freed. The signature is not looked at. */
 bool certificate_read(struct span pem, struct buf *der, struct certificate_info *ret_info,
                       struct error *error) MUST_USE;
+
+/* Room for a certificate of CERTIFICATE_NAMES_MAX long names: a limit for `der`. */
+#define CERTIFICATE_DER_MAX CERTIFICATE_PEM_MAX
 
 #define CERTIFICATE_NAME_TEXT 256
 /* Takes the next subject alternative name (DNS or IP, in text form, lower case) off *names into
