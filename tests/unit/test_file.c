@@ -268,38 +268,19 @@ static void refuses_bad_locks(void)
     CHECK_INT(fd, -7);
 }
 
-static void run(void (*test)(void))
-{
-    scratch_make(&scratch);
-    test();
-    scratch_remove(&scratch);
-}
-
-#define IN_SCRATCH(function)      \
-    static void function##_(void) \
-    {                             \
-        run(function);            \
-    }
-IN_SCRATCH(writes_and_reads)
-IN_SCRATCH(refuses_to_read)
-IN_SCRATCH(reads_a_large_secret)
-IN_SCRATCH(reads_standard_input)
-IN_SCRATCH(keeps_the_old_file_when_writing_fails)
-IN_SCRATCH(replaces_a_link_and_not_its_target)
-IN_SCRATCH(makes_folders)
-IN_SCRATCH(locks)
-IN_SCRATCH(refuses_bad_locks)
-
 static const struct test tests[] = {
-    TEST(writes_and_reads_),
-    TEST(refuses_to_read_),
-    TEST(reads_a_large_secret_),
-    TEST(reads_standard_input_),
-    TEST(keeps_the_old_file_when_writing_fails_),
-    TEST(replaces_a_link_and_not_its_target_),
-    TEST(makes_folders_),
-    TEST(locks_),
-    TEST(refuses_bad_locks_),
+    TEST(writes_and_reads),
+    TEST(refuses_to_read),
+    TEST(reads_a_large_secret),
+    TEST(reads_standard_input),
+    TEST(keeps_the_old_file_when_writing_fails),
+    TEST(replaces_a_link_and_not_its_target),
+    TEST(makes_folders),
+    TEST(locks),
+    TEST(refuses_bad_locks),
 };
 
-TESTS_MAIN(tests)
+int main(int argc, char **argv)
+{
+    return scratch_tests_run(&scratch, tests, sizeof tests / sizeof tests[0], argc, argv);
+}

@@ -6,11 +6,21 @@
  * Two steps. STORE_KEY writes privkey.pem; when it is done the key is durable, and finalize may be
  * sent. STORE_CERTIFICATE writes the other files, makes them durable, then switches live/NAME by
  * one rename of one symlink; when it is done the switch is durable. A crash in between leaves
- * live/NAME as it was. Jobs go in batches through one io_uring (open, write, fsync, close as linked
- * chains; folder fsyncs once a batch), or through plain system calls where there is no io_uring. */
+ * live/NAME as it was, and the same job may simply be submitted again.
+ *
+ * Jobs go in batches, in rounds: all files of the batch are written, then all are fsynced, then
+ * renamed to their names, then each folder is fsynced once; then all links are switched, and live
+ * is fsynced once. The fsyncs of a round are all in flight at once through one io_uring, where the
+ * file system makes one commit of its journal of them, or go one after the other through plain
+ * system calls where there is no io_uring.
+ *
+ * Modes: ROOT (when it is missing), archive and live are made 0700, as certbot does: to let others
+ * read, an operator opens archive and live (chmod, chgrp, ACL), once; they are left as found.
+ * Folders below are 0755, files have their job's mode and owner, both exact from the first byte. */
 #ifndef CERTMILL_IO_STORE_H
 #define CERTMILL_IO_STORE_H
 
+#include "base/mailbox.h"
 #include "base/span.h"
 
 #include <sys/types.h>
@@ -21,7 +31,9 @@ enum store_mode { STORE_AUTO, STORE_RING, STORE_SYNC };
 
 enum store_step { STORE_KEY, STORE_CERTIFICATE };
 
-#define STORE_FILES_MAX 4
+#define STORE_FILES_MAX     4
+#define STORE_NAME_MAX      250 /* bytes of a certificate's or a file's name */
+#define STORE_FILE_SIZE_MAX (1U << 20)
 
 struct store_file {
     const char *name; /* "cert.pem" */
@@ -30,45 +42,61 @@ struct store_file {
 };
 
 /* The caller owns the job and all it points to until store_submit, and again when `done` is called.
- */
+ *
+ * A name is one path component: not empty, no '/', no control characters, no '.' in front, at most
+ * STORE_NAME_MAX bytes. STORE_CERTIFICATE may bring privkey.pem too; without it, it fails when the
+ * folder holds none. What live/NAME shows is never changed in place: a job for the live sequence
+ * succeeds when the files it brings are there and the same, and fails when they differ. */
 struct store_job {
-    struct store_job *next; /* the store's */
+    struct message message; /* the store's */
     uint64_t id;            /* the caller's */
     void *owner;            /* the caller's */
     enum store_step step;
-    const char *name;  /* the certificate's: one path component */
+    const char *name;  /* the certificate's */
     unsigned sequence; /* the folder's number, at least 1 */
     struct store_file files[STORE_FILES_MAX];
     size_t file_count;
     uid_t uid; /* owner of the files; (uid_t)-1 and (gid_t)-1 leave them */
     gid_t gid;
     bool ok;
-    struct error error;
+    struct error error; /* names the path and the system's reason */
 };
 
 /* Called on the store's thread. */
 typedef void store_done(struct store_job *job);
 
+/* Called on the store's thread, once a job, in this order:
+ *   STORE_KEY:         "key-durable"    all is fsynced, `done` is not yet called
+ *   STORE_CERTIFICATE: "files-written"  all but the link is fsynced
+ *                      "before-switch"  the next call renames the link
+ *                      "after-switch"   live/NAME is the new one, not yet fsynced
+ * Tests kill the process there. */
+typedef void store_point(const char *name);
+
 struct store_options {
     enum store_mode mode;
     const char *root;
-    unsigned batch; /* jobs a batch at most; 0: 256 */
+    unsigned batch; /* jobs a batch at most; 0: 256, less when RLIMIT_NOFILE is low */
     store_done *done;
+    store_point *point; /* or NULL */
 };
 
-/* Makes ROOT/archive and ROOT/live (0700; live and archive 0755 would show names) and starts the
- * store's thread. STORE_AUTO falls back to STORE_SYNC where io_uring is missing or forbidden;
- * STORE_RING fails there and says why. */
+/* Makes ROOT/archive and ROOT/live and starts the store's thread, which takes no signals.
+ * STORE_AUTO falls back to STORE_SYNC where io_uring is missing or forbidden; STORE_RING fails
+ * there and says why. One store a root at a time: the caller holds a lock (file_lock). */
 bool store_new(const struct store_options *options, struct store **ret_store,
                struct error *error) MUST_USE;
 
+/* Any thread; once store_free is called only `done` may still submit. Jobs of one certificate are
+ * done in the order they were submitted. */
 void store_submit(struct store *store, struct store_job *job);
 
 /* STORE_RING or STORE_SYNC. */
 enum store_mode store_mode_used(const struct store *store);
 
+/* Of all batches that are done. */
 struct store_counts {
-    uint64_t jobs, batches, files, bytes, file_syncs, folder_syncs;
+    uint64_t jobs, failed, batches, files, bytes, file_syncs, folder_syncs;
 };
 void store_count(struct store *store, struct store_counts *ret_counts);
 

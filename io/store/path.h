@@ -1,0 +1,29 @@
+/* Names in the store's folders, and what is found there. */
+#ifndef CERTMILL_IO_STORE_PATH_H
+#define CERTMILL_IO_STORE_PATH_H
+
+#include "io/store.h"
+
+#define LINK_TEXT_MAX (STORE_NAME_MAX + 32)
+
+bool name_is_valid(const char *name);
+
+/* "../archive/NAME/SEQUENCE", what live/NAME points to. `text` has LINK_TEXT_MAX bytes. */
+void link_text(char *text, const char *name, unsigned sequence);
+
+/* Opens a folder's own folder, which is made, exactly 0755, when it is missing; a symbolic link is
+ * refused. Gives the descriptor, or -1 and errno. */
+int subfolder_open(int folder_fd, const char *name, bool *made);
+
+/* Makes a new file, 0600, for writing; what is left there of a crashed run is removed. Gives the
+ * descriptor, or -1 and errno. */
+int temporary_open(int folder_fd, const char *name);
+
+/* Makes a symbolic link; what is left there is removed. 0 or an errno. */
+int temporary_link(int folder_fd, const char *name, const char *target);
+
+enum comparison { FILE_MISSING, FILE_SAME, FILE_DIFFERS, FILE_UNREADABLE };
+/* Of a regular file with the data; errno says why it is unreadable. */
+enum comparison file_compare(int folder_fd, const char *name, struct span data);
+
+#endif
