@@ -124,29 +124,29 @@ static void brings_the_key_with_the_certificate(void)
 
 static void shares_syncs_in_a_batch(void)
 {
-    enum { COUNT = 200 };
-    struct test_job *jobs = calloc(COUNT, sizeof *jobs);
+    const size_t count = 200;
+    struct test_job *jobs = calloc(count, sizeof *jobs);
     CHECK(jobs != NULL);
     struct store *store = store_start_with(64, NULL);
     for (int step = STORE_KEY; step <= STORE_CERTIFICATE; step++) {
-        for (unsigned i = 0; i < COUNT; i++) {
+        for (size_t i = 0; i < count; i++) {
             char name[32];
-            snprintf(name, sizeof name, "site%u.example", i);
+            snprintf(name, sizeof name, "site%zu.example", i);
             job_make(&jobs[i], (enum store_step)step, name, 1);
         }
-        jobs_do(store, jobs, COUNT);
-        for (unsigned i = 0; i < COUNT; i++) {
+        jobs_do(store, jobs, count);
+        for (size_t i = 0; i < count; i++) {
             CHECK_OK(jobs[i].job.ok, jobs[i].job.error);
             CHECK_INT(live_check(scratch.path, jobs[i].name), step == STORE_KEY ? 0 : 1);
         }
     }
     struct store_counts counts;
     store_count(store, &counts);
-    CHECK_INT(counts.jobs, 2 * COUNT);
-    CHECK(counts.batches >= 2 * COUNT / 64 && counts.batches < 2 * COUNT);
-    CHECK_INT(counts.file_syncs, 4 * COUNT);
+    CHECK_INT(counts.jobs, 2 * count);
+    CHECK(counts.batches >= 2 * count / 64 && counts.batches < 2 * count);
+    CHECK_INT(counts.file_syncs, 4 * count);
     /* Two folders a key and one a certificate, and once a batch archive or live. */
-    CHECK_INT(counts.folder_syncs, 3 * COUNT + counts.batches);
+    CHECK_INT(counts.folder_syncs, 3 * count + counts.batches);
     store_free(store);
     free(jobs);
 }

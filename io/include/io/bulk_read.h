@@ -6,6 +6,8 @@
 #include "base/span.h"
 #include "io/store.h"
 
+#define BULK_FILE_LIMIT_MAX (1 << 20)
+
 /* Asks for the path of file `index`: writes it (NUL-terminated) into `path` of `size` bytes, false
  * to skip the file. */
 typedef bool bulk_path(void *context, size_t index, char *path, size_t size);
@@ -18,7 +20,7 @@ typedef void bulk_content(void *context, size_t index, struct span content, int 
 struct bulk_read {
     enum store_mode mode;
     size_t count;
-    size_t file_limit; /* bytes of one file at most */
+    size_t file_limit; /* bytes of one file at most, 1 to BULK_FILE_LIMIT_MAX */
     bulk_path *path;
     bulk_content *content;
     void *context;
