@@ -1,7 +1,7 @@
 #include "cli/command.h"
 #include "cli/harden.h"
 #include "cli/help.h"
-#include "report/format.h"
+#include "cli/message.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,19 +11,12 @@
 /* Commands that only read and print may die of a closed pipe, quietly, as "list | head" expects. */
 static const struct {
     enum command_id id;
-    int (*run)(const struct command_options *options);
     bool only_prints;
+    int (*run)(const struct command_options *options);
 } handlers[] = {
-    {0, NULL, false},
+    {COMMAND_CHECK, true, command_check},
+    {0, false, NULL},
 };
-
-static int error_end(const struct error *error)
-{
-    fputs("certmill: ", stderr);
-    format_printable(stderr, error->text);
-    fputc('\n', stderr);
-    return ENDING_USAGE;
-}
 
 static int command_dispatch(const struct command_options *options)
 {
@@ -34,13 +27,12 @@ static int command_dispatch(const struct command_options *options)
             (void)signal(SIGPIPE, SIG_DFL);
         return handlers[i].run(options);
     }
-    struct error error;
-    error_set(&error, ERROR_CONFIG, "%s is not part of this build", options->command->name);
-    return error_end(&error);
+    message_text("%s is not part of this build", options->command->name);
+    return ENDING_USAGE;
 }
 
 /* A full disk or a closed standard output must not look like success. */
-static int output_end(int ending)
+static int stdout_close(int ending)
 {
     bool failed = ferror(stdout) != 0;
     int system_error = failed ? EIO : 0;
@@ -51,19 +43,18 @@ static int output_end(int ending)
     if (!failed)
         return ending;
     if (system_error != EPIPE)
-        fprintf(stderr, "certmill: writing to standard output: %s\n",
-                strerrordesc_np(system_error));
+        message_text("writing to standard output: %s", strerrordesc_np(system_error));
     return ending == ENDING_DONE ? ENDING_SOME_FAILED : ending;
 }
 
 int main(int argc, char **argv)
 {
     struct error error;
-    if (!process_harden(&error))
-        return error_end(&error);
     struct command_options options;
-    if (!options_parse(argc, argv, &options, &error))
-        return error_end(&error);
+    if (!process_harden(&error) || !options_parse(argc, argv, &options, &error)) {
+        message_error(&error);
+        return ENDING_USAGE;
+    }
     int ending = ENDING_DONE;
     switch (options.wish) {
     case WISH_HELP:
@@ -76,5 +67,5 @@ int main(int argc, char **argv)
         ending = command_dispatch(&options);
         break;
     }
-    return output_end(ending);
+    return stdout_close(ending);
 }

@@ -1,5 +1,7 @@
 #include "cli/options_parser.h"
 
+#include "config/suggest.h"
+
 #include <getopt.h>
 #include <string.h>
 
@@ -27,23 +29,27 @@ static const struct option_spec *spec_find(int id)
     return NULL;
 }
 
-static const char *command_name_at(const void *context, size_t i)
+/* What the operator perhaps meant; NULL when nothing is near. */
+static const char *command_near(const char *word)
 {
-    (void)context;
     size_t count;
     const struct command *commands = options_commands(&count);
-    return i < count ? commands[i].name : i == count ? "help" : NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (suggest_is_near(span_of(word), commands[i].name))
+            return commands[i].name;
+    }
+    return NULL;
 }
 
-/* Options of other commands are no suggestion: skipped by giving a name that nothing is near. */
-static const char *option_name_at(const void *context, size_t i)
+static const char *option_near(const char *word, const struct command *command)
 {
-    const struct command *command = context;
     size_t count;
     const struct option_spec *specs = options_specs(&count);
-    if (i >= count)
-        return NULL;
-    return option_applies(&specs[i], command) ? specs[i].name : "";
+    for (size_t i = 0; i < count; i++) {
+        if (option_applies(&specs[i], command) && suggest_is_near(span_of(word), specs[i].name))
+            return specs[i].name;
+    }
+    return NULL;
 }
 
 /* Errors of getopt_long. */
@@ -80,7 +86,7 @@ static bool unknown_long_option(struct parser *parser, const char *word)
             other = specs[i].name;
         }
     }
-    const char *near = suggestion_find(name, option_name_at, command);
+    const char *near = option_near(name, command);
     if (near != NULL)
         return parser_error(parser, "unknown option --%s, did you mean --%s?", name, near);
     return parser_error(parser, "unknown option --%s", name);
@@ -233,7 +239,7 @@ static bool command_line_take(struct parser *parser, int argc, char **argv)
         return parser_error(parser, "unexpected \"%.80s\": the command comes first", word);
     parser->options.command = command_find(word);
     if (parser->options.command == NULL) {
-        const char *near = suggestion_find(word, command_name_at, NULL);
+        const char *near = command_near(word);
         return near != NULL
                    ? parser_error(parser, "no command \"%.40s\", did you mean \"%s\"?", word, near)
                    : parser_error(parser, "no command \"%.40s\"", word);

@@ -115,9 +115,4 @@ const struct command *options_commands(size_t *ret_count);
 const struct option_spec *options_specs(size_t *ret_count);
 bool option_applies(const struct option_spec *spec, const struct command *command);
 
-/* The candidate nearest to the word by edits (insert, delete, replace, swap), or NULL when none is
- * near enough to be a slip of the finger. `name` gives candidate number i, NULL after the last. */
-const char *suggestion_find(const char *word, const char *(*name)(const void *context, size_t i),
-                            const void *context);
-
 #endif

@@ -41,7 +41,7 @@ static const struct command commands[] = {
         .description = "Prints which certificates are due and why, and when the others will be.\n"
                        "Sends nothing and changes nothing.\n",
         .examples = "  certmill plan fleet.yaml\n"
-                    "  certmill plan fleet.yaml --json | jq '.due[].certificate'\n",
+                    "  certmill plan fleet.yaml --json | jq '.due[].name'\n",
         .operands_min = 1,
         .operands_max = 1,
         .operand_missing = "no manifest given",

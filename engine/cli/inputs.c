@@ -1,0 +1,57 @@
+#include "cli/inputs.h"
+
+#include "cli/message.h"
+#include "report/format.h"
+
+#include <string.h>
+
+static void diagnostics_print(const struct diagnostics *diagnostics)
+{
+    for (size_t i = 0; i < diagnostics->count; i++) {
+        format_printable(stderr, diagnostics->items[i].text);
+        fputc('\n', stderr);
+    }
+    size_t all = diagnostics->errors + diagnostics->warnings;
+    if (all > diagnostics->count)
+        fprintf(stderr, "and %zu more\n", all - diagnostics->count);
+}
+
+bool inputs_read(const struct command_options *options, struct inputs *ret_inputs)
+{
+    struct inputs *inputs = ret_inputs;
+    struct manifest_options manifest_options = {.file = options->manifest,
+                                                .accounts_file = options->accounts_file};
+    struct diagnostics diagnostics;
+    struct error error;
+    *inputs = (struct inputs){0};
+    diagnostics_init(&diagnostics);
+    bool read = manifest_read(&manifest_options, &inputs->manifest, &inputs->accounts, &diagnostics,
+                              &error);
+    diagnostics_print(&diagnostics);
+    if (!read)
+        message_error(&error);
+    else if (diagnostics.errors > 0)
+        message_text("%zu %s; nothing was done", diagnostics.errors,
+                     diagnostics.errors == 1 ? "error" : "errors");
+    bool usable = read && diagnostics.errors == 0;
+    inputs->warnings = diagnostics.warnings;
+    diagnostics_free(&diagnostics);
+    inputs->state_folder = options->state_folder != NULL           ? options->state_folder
+                           : inputs->manifest.state_folder != NULL ? inputs->manifest.state_folder
+                                                                   : OPTIONS_STATE_DEFAULT;
+    return usable;
+}
+
+void inputs_free(struct inputs *inputs)
+{
+    manifest_free(&inputs->manifest);
+    accounts_free(&inputs->accounts);
+}
+
+bool inputs_state_folder(const struct command_options *options, struct inputs *ret_inputs)
+{
+    if (options->state_folder == NULL)
+        return inputs_read(options, ret_inputs);
+    *ret_inputs = (struct inputs){.state_folder = options->state_folder};
+    return true;
+}

@@ -1,0 +1,205 @@
+/* The program as the shell sees it: exit status, standard output, standard error. */
+#include "check.h"
+
+#include "base/json.h"
+#include "cli/harden.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char folder[PATH_MAX]; /* of the test that runs */
+
+static void folder_make_new(void)
+{
+    const char *base = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/certmill-cli-XXXXXX", base != NULL ? base : "/tmp");
+    CHECK(mkdtemp(folder) != NULL);
+}
+
+static void folder_remove(void)
+{
+    DIR *entries = opendir(folder);
+    CHECK(entries != NULL);
+    struct dirent *entry;
+    while ((entry = readdir(entries)) != NULL) {
+        if (entry->d_name[0] != '.')
+            CHECK(unlinkat(dirfd(entries), entry->d_name, 0) == 0);
+    }
+    closedir(entries);
+    CHECK(rmdir(folder) == 0);
+}
+
+static void file_put(const char *name, mode_t mode, const char *text)
+{
+    char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    CHECK(file != NULL);
+    CHECK(fputs(text, file) >= 0 && fclose(file) == 0);
+    CHECK(chmod(path, mode) == 0);
+}
+
+struct ran {
+    int status;
+    char output[16384]; /* standard output, then standard error */
+};
+
+/* Runs a shell command in the test's folder; "certmill" in it is the program that was built. */
+static struct ran shell(const char *command)
+{
+    struct ran ran;
+    char line[2 * PATH_MAX];
+    snprintf(line, sizeof line,
+             "cd '%s' || exit 99; certmill() { '%s' \"$@\"; }; { %s; } > out 2> err; status=$?; "
+             "cat out err; rm -f out err; exit $status",
+             folder, CERTMILL_PROGRAM, command);
+    FILE *pipe = popen(line, "r"); /* NOLINT(cert-env33-c): the shell is the program's user */
+    CHECK(pipe != NULL);
+    size_t len = fread(ran.output, 1, sizeof ran.output - 1, pipe);
+    ran.output[len] = '\0';
+    int status = pclose(pipe);
+    CHECK(WIFEXITED(status));
+    ran.status = WEXITSTATUS(status);
+    return ran;
+}
+
+static void check_ran(struct ran ran, int status, const char *output)
+{
+    CHECK_TEXT(ran.output, output);
+    CHECK_INT(ran.status, status);
+}
+
+#define ACCOUNTS                                       \
+    "accounts:\n"                                      \
+    "  lab:\n"                                         \
+    "    - acme-endpoint: https://127.0.0.1:1/dir\n"   \
+    "      eab-key: kid-1\n"                           \
+    "      eab-hmac-key: c2VjcmV0LW9mLXRoZS10ZXN0cw\n" \
+    "      email: ops@example.com\n"
+
+static void usage_goes_to_standard_error_with_status_2(void)
+{
+    folder_make_new();
+    struct ran ran = shell("certmill bogus 2> /dev/null");
+    check_ran(ran, 2, "");
+    ran = shell("certmill check");
+    check_ran(ran, 2, "certmill: check: no manifest given (see \"certmill check --help\")\n");
+    ran = shell("certmill check \"$(printf 'a\\033[2Jb')\" extra \"$(printf 'c\\rd')\"");
+    CHECK_INT(ran.status, 2);
+    CHECK(strpbrk(ran.output, "\033\r") == NULL);
+    folder_remove();
+}
+
+static void help_and_version_go_to_standard_output(void)
+{
+    folder_make_new();
+    struct ran ran = shell("certmill --help 2> /dev/null");
+    CHECK_INT(ran.status, 0);
+    CHECK_CONTAINS(ran.output, "Usage: certmill COMMAND");
+    ran = shell("certmill --version 2> /dev/null");
+    CHECK_INT(ran.status, 0);
+    CHECK_CONTAINS(ran.output, "certmill " CERTMILL_VERSION "\nOpenSSL ");
+    folder_remove();
+}
+
+static void lost_output_is_an_error(void)
+{
+    folder_make_new();
+    check_ran(shell("certmill --help > /dev/full"), 1,
+              "certmill: writing to standard output: No space left on device\n");
+    check_ran(shell("certmill --help >&-"), 1,
+              "certmill: writing to standard output: Bad file descriptor\n");
+    /* No descriptor at all: no file may land on their numbers. */
+    file_put("m.yaml", 0600, "version: 1\n");
+    check_ran(shell("certmill check m.yaml <&- >&- 2>&-"), 2, "");
+    folder_remove();
+}
+
+static void check_names_what_is_there(void)
+{
+    folder_make_new();
+    file_put("accounts.yaml", 0600, ACCOUNTS);
+    file_put("m.yaml", 0600,
+             "version: 1\naccounts: accounts.yaml\ndefaults: {account: lab}\n"
+             "certificates: [a.example, b.example]\n");
+    check_ran(shell("certmill check m.yaml"), 0, "m.yaml: 2 certificates, 1 account, no errors\n");
+    check_ran(shell("certmill check - < m.yaml"), 0,
+              "standard input: 2 certificates, 1 account, no errors\n");
+    check_ran(shell("certmill check m.yaml > /dev/full"), 1,
+              "certmill: writing to standard output: No space left on device\n");
+    folder_remove();
+}
+
+static void check_names_every_mistake_and_no_secret(void)
+{
+    folder_make_new();
+    file_put("accounts.yaml", 0600, ACCOUNTS "      KeySize: 1024\n");
+    file_put("m.yaml", 0600,
+             "version: 1\naccounts: accounts.yaml\ndefaults: {account: lab}\n"
+             "certificates:\n  - {domains: [a.example], key: {size: 7}}\n  - -b.example\n");
+    struct ran ran = shell("certmill check m.yaml");
+    CHECK_INT(ran.status, 2);
+    CHECK_CONTAINS(ran.output, "accounts.yaml:7:");
+    CHECK_CONTAINS(ran.output, "m.yaml:5:");
+    CHECK_CONTAINS(ran.output, "m.yaml:6:");
+    CHECK_CONTAINS(ran.output, "certmill: 3 errors; nothing was done\n");
+    CHECK(strstr(ran.output, "c2VjcmV0") == NULL);
+    ran = shell("certmill check missing.yaml");
+    CHECK_INT(ran.status, 2);
+    CHECK_CONTAINS(ran.output, "missing.yaml");
+    folder_remove();
+}
+
+/* In a child: hardening is for the life of a process. */
+static void hardened_child(void)
+{
+    struct error error;
+    CHECK(close(STDIN_FILENO) == 0);
+    CHECK_OK(process_harden(&error), error);
+    CHECK(fcntl(STDIN_FILENO, F_GETFD) >= 0); /* taken, but not readable */
+    char byte;
+    CHECK(read(STDIN_FILENO, &byte, 1) < 0 && errno == EBADF);
+    struct rlimit limit;
+    CHECK(getrlimit(RLIMIT_CORE, &limit) == 0);
+    CHECK_INT(limit.rlim_max, 0);
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    CHECK_INT(limit.rlim_cur, limit.rlim_max);
+    CHECK_INT(umask(0), 077);
+    int pipe_fds[2];
+    CHECK(pipe(pipe_fds) == 0 && close(pipe_fds[0]) == 0);
+    CHECK(write(pipe_fds[1], "x", 1) < 0 && errno == EPIPE); /* and alive */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__clang__)
+    CHECK_INT(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
+#endif
+    exit(0);
+}
+
+static void hardening_holds(void)
+{
+    fflush(stdout);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0)
+        hardened_child();
+    int status;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), 0);
+}
+
+static const struct test tests[] = {
+    TEST(hardening_holds),
+    TEST(usage_goes_to_standard_error_with_status_2),
+    TEST(help_and_version_go_to_standard_output),
+    TEST(lost_output_is_an_error),
+    TEST(check_names_what_is_there),
+    TEST(check_names_every_mistake_and_no_secret),
+};
+TESTS_MAIN(tests)
