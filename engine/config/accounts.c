@@ -280,6 +280,10 @@ static bool alias_value(struct config_input *input, const struct config_field *f
                      "still has the sample's text: fill in the account or remove it");
         return true;
     }
+    if (yaml_is_null(item)) {
+        config_error(input, field, item, "has no value: fill in the account or remove it");
+        return true;
+    }
     bool is_list = item->kind == YAML_LIST;
     TRY(config_list(input, field, item, ALIAS_ENTRIES_MAX, entry_read, reading));
     if (is_list && reading->entries == 0)

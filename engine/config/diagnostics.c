@@ -23,11 +23,11 @@ PRINTF_LIKE(7, 0)
 static void add(struct diagnostics *diagnostics, bool warning, const char *file, size_t line,
                 size_t column, const char *field, const char *format, va_list arguments)
 {
-    if (warning)
-        diagnostics->warnings++;
-    else
-        diagnostics->errors++;
-    if (diagnostics->count == DIAGNOSTICS_MAX)
+    size_t *counter = warning ? &diagnostics->warnings : &diagnostics->errors;
+    bool is_kept = diagnostics->count < DIAGNOSTICS_MAX &&
+                   (!warning || diagnostics->warnings < DIAGNOSTICS_WARNINGS_MAX);
+    ++*counter;
+    if (!is_kept)
         return;
     char place[64] = "";
     if (line > 0)

@@ -1,14 +1,15 @@
 /* What is wrong with the operator's files: every error at once, each with file, line, column and
  * field.
  *
- *   fleet.yaml:12:5: certificates[3].key.size: 1024 is not allowed: use 2048, 3072 or 4096 */
+ *   fleet.yaml:12:5: certificates[3].challenge: "http" is not allowed: use none, http-01, ... */
 #ifndef CERTMILL_CONFIG_DIAGNOSTICS_H
 #define CERTMILL_CONFIG_DIAGNOSTICS_H
 
 #include "base/arena.h"
 
-/* After this many errors the rest is counted, not kept. */
-#define DIAGNOSTICS_MAX 100
+/* After this many the rest is counted, not kept; warnings leave room for errors. */
+#define DIAGNOSTICS_MAX          100
+#define DIAGNOSTICS_WARNINGS_MAX 50
 
 struct diagnostic {
     bool warning;

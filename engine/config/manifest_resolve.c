@@ -169,7 +169,7 @@ static void account_resolve(struct resolving *resolving, size_t index)
     entry->account = UINT32_MAX;
     if ((given & GIVEN_ACCOUNT) == 0)
         entry->account_alias = defaults->entry.account_alias;
-    if (resolving->accounts->file == NULL)
+    if (resolving->accounts->file == NULL && !resolving->accounts_broken)
         return;
     if ((given & GIVEN_ACCOUNT) != 0) {
         account_named(resolving, index);

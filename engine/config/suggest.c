@@ -22,22 +22,24 @@ static unsigned least(unsigned a, unsigned b, unsigned c)
     return lesser < c ? lesser : c;
 }
 
-/* Levenshtein's distance. */
+/* Letters inserted, left out, changed, or swapped with the next (optimal string alignment). */
 static unsigned distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
-    unsigned row[WORD_MAX + 1];
+    unsigned rows[3][WORD_MAX + 1];
     for (size_t j = 0; j <= b_len; j++)
-        row[j] = (unsigned)j;
+        rows[0][j] = (unsigned)j;
     for (size_t i = 1; i <= a_len; i++) {
-        unsigned diagonal = row[0];
+        unsigned *row = rows[i % 3];
+        const unsigned *above = rows[(i + 2) % 3];
+        const unsigned *swapped = rows[(i + 1) % 3];
         row[0] = (unsigned)i;
         for (size_t j = 1; j <= b_len; j++) {
-            unsigned above = row[j];
-            row[j] = least(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
+            row[j] = least(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = least(row[j], swapped[j - 2] + 1, row[j]);
         }
     }
-    return row[b_len];
+    return rows[a_len % 3][b_len];
 }
 
 bool suggest_is_near(struct span word, const char *known)

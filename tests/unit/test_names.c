@@ -224,6 +224,8 @@ static void near_words_are_suggested(void)
     CHECK(suggest_is_near(SPAN_LITERAL("domians"), "domains"));
     CHECK(suggest_is_near(SPAN_LITERAL("mail"), "email"));
     CHECK(suggest_is_near(SPAN_LITERAL("renew_before_days"), "renew-before-days"));
+    CHECK(suggest_is_near(SPAN_LITERAL("nmae"), "name"));
+    CHECK(!suggest_is_near(SPAN_LITERAL("nmea"), "name"));
     CHECK(!suggest_is_near(SPAN_LITERAL("type"), "size"));
     CHECK(!suggest_is_near(SPAN_LITERAL("endpoint"), "email"));
     CHECK(!suggest_is_near(SPAN_LITERAL("a word that is much longer than any key"), "a"));
