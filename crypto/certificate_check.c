@@ -167,7 +167,8 @@ static bool dates_check(const struct chain *chain, const struct certificate_requ
         const struct certificate_parts *parts = &chain->links[i].parts;
         if (i > 0)
             snprintf(which, sizeof which, "certificate %zu of the chain", i + 1);
-        if (parts->not_before > request->now + request->clock_skew)
+        if (parts->not_before > request->now &&
+            parts->not_before - request->now > request->clock_skew)
             return error_set(error, ERROR_PROTOCOL, "%s is not valid before %s", which,
                              time_format_rfc3339(parts->not_before, date));
         if (parts->not_after < request->now)

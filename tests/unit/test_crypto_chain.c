@@ -1,0 +1,423 @@
+/* crypto/certificate_check: a chain that holds, and every way in which one does not. */
+#include "pki.h"
+
+#include "base/base64.h"
+
+#include <openssl/err.h>
+
+struct world {
+    struct crypto_context *context;
+    EVP_PKEY *root_key, *middle_key, *leaf_key, *other_key;
+    X509 *root, *middle, *leaf;
+};
+
+static const char *const wanted_names[] = {"www.example.com", "192.0.2.1", "2001:DB8::1"};
+
+static void world_make_of(struct world *world, enum key_type type, unsigned bits)
+{
+    world->context = pki_context();
+    world->root_key = pki_key(world->context, type, bits);
+    world->middle_key = pki_key(world->context, type, bits);
+    world->leaf_key = pki_key(world->context, type, bits);
+    world->other_key = pki_key(world->context, type, bits);
+    world->root =
+        pki_certificate(&(struct pki_wish){.common_name = "Root", .key = world->root_key});
+    world->middle = pki_certificate(&(struct pki_wish){.common_name = "Middle",
+                                                       .organization = "Org",
+                                                       .key = world->middle_key,
+                                                       .issuer = world->root,
+                                                       .issuer_key = world->root_key});
+    world->leaf = pki_certificate(
+        &(struct pki_wish){.common_name = "www.example.com",
+                           .names = "DNS:more.example.com,IP:2001:db8::1,DNS:WWW.example.com,"
+                                    "IP:192.0.2.1",
+                           .key = world->leaf_key,
+                           .issuer = world->middle,
+                           .issuer_key = world->middle_key});
+}
+
+static void world_make(struct world *world)
+{
+    world_make_of(world, KEY_ECDSA, 256);
+}
+
+static void world_drop(struct world *world)
+{
+    X509_free(world->root);
+    X509_free(world->middle);
+    X509_free(world->leaf);
+    EVP_PKEY_free(world->root_key);
+    EVP_PKEY_free(world->middle_key);
+    EVP_PKEY_free(world->leaf_key);
+    EVP_PKEY_free(world->other_key);
+    crypto_context_free(world->context);
+}
+
+static struct certificate_request request_for(EVP_PKEY *key)
+{
+    return (struct certificate_request){
+        .names = wanted_names, .count = 3, .key = key, .now = PKI_NOW, .clock_skew = 60};
+}
+
+static void pem_of(struct buf *pem, X509 *const *certificates)
+{
+    buf_init(pem, (size_t)1 << 20);
+    for (; *certificates != NULL; certificates++)
+        pki_append(pem, *certificates);
+}
+
+#define CHAIN(...) ((X509 *const[]){__VA_ARGS__, NULL})
+
+static void refuse_text(struct world *world, struct span pem,
+                        const struct certificate_request *request, enum error_kind kind,
+                        const char *part)
+{
+    struct error error;
+    struct certificate_chain chain = {.info.name_count = 77};
+    CHECK(!certificate_check(world->context, pem, request, &chain, &error));
+    CHECK_CONTAINS(error.text, part);
+    CHECK_INT(error.kind, kind);
+    CHECK_INT(chain.info.name_count, 77);
+    CHECK_INT(ERR_peek_error(), 0);
+}
+
+static void refuse(struct world *world, X509 *const *certificates,
+                   const struct certificate_request *request, const char *part)
+{
+    struct buf pem;
+    pem_of(&pem, certificates);
+    refuse_text(world, buf_span(&pem), request, ERROR_PROTOCOL, part);
+    buf_free(&pem);
+}
+
+static void good_chains_are_cut_into_files(void)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        struct world world;
+        world_make_of(&world, kind == 0 ? KEY_ECDSA : KEY_RSA, kind == 0 ? 384 : 2048);
+        struct buf clean;
+        struct buf pem;
+        struct buf part;
+        struct error error;
+        struct certificate_chain chain;
+        struct certificate_request request = request_for(world.leaf_key);
+        pem_of(&clean, CHAIN(world.leaf, world.middle, world.root));
+        /* With words, CRLF and blank lines in between: the files come out clean all the same. */
+        buf_init(&pem, (size_t)1 << 20);
+        CHECK(buf_append_text(&pem, "subject=www\r\n\r\n"));
+        for (size_t i = 0; i < clean.len; i++)
+            CHECK(clean.data[i] == '\n' ? buf_append_text(&pem, "\r\n")
+                                        : buf_append_char(&pem, clean.data[i]));
+        CHECK(buf_append_text(&pem, "\n\n"));
+        CHECK_OK(certificate_check(world.context, buf_span(&pem), &request, &chain, &error), error);
+        CHECK_TEXT(buf_text(&chain.full), buf_text(&clean));
+        pem_of(&part, CHAIN(world.leaf));
+        CHECK_TEXT(buf_text(&chain.certificate), buf_text(&part));
+        buf_free(&part);
+        pem_of(&part, CHAIN(world.middle, world.root));
+        CHECK_TEXT(buf_text(&chain.chain), buf_text(&part));
+        buf_free(&part);
+        buf_free(&pem);
+        CHECK_TEXT(chain.info.issuer, "Middle");
+        CHECK_INT(chain.info.name_count, 4);
+        char text[CERTIFICATE_NAME_TEXT];
+        CHECK(certificate_name_next(&chain.info.names, text));
+        CHECK_TEXT(text, "more.example.com");
+        certificate_chain_free(&chain);
+        certificate_chain_free(&chain);
+
+        /* The openssl command agrees. */
+        buf_init(&part, 65536);
+        CHECK_INT(pki_openssl("x509 -noout -checkhost www.example.com", buf_span(&clean), &part),
+                  0);
+        CHECK_CONTAINS(buf_text(&part), "does match");
+        buf_free(&part);
+        buf_free(&clean);
+
+        /* A leaf alone, as some private CAs send it. */
+        pem_of(&pem, CHAIN(world.leaf));
+        CHECK_OK(certificate_check(world.context, buf_span(&pem), &request, &chain, &error), error);
+        CHECK_TEXT(buf_text(&chain.chain), "");
+        CHECK_TEXT(buf_text(&chain.full), buf_text(&chain.certificate));
+        certificate_chain_free(&chain);
+        buf_free(&pem);
+        world_drop(&world);
+    }
+}
+
+static void keys_and_names_must_be_those_asked_for(void)
+{
+    struct world world;
+    world_make(&world);
+    struct certificate_request request = request_for(world.other_key);
+    refuse(&world, CHAIN(world.leaf, world.middle), &request,
+           "the certificate's key is not the one of the request");
+    EVP_PKEY *rsa = pki_key(world.context, KEY_RSA, 2048);
+    request = request_for(rsa);
+    refuse(&world, CHAIN(world.leaf, world.middle), &request, "is not the one of the request");
+    EVP_PKEY_free(rsa);
+
+    static const char *const missing[] = {"www.example.com", "a.example.com"};
+    request = request_for(world.leaf_key);
+    request.names = missing;
+    request.count = 2;
+    refuse(&world, CHAIN(world.leaf, world.middle), &request,
+           "a.example.com is missing in the certificate");
+    static const char *const address[] = {"192.0.2.2"};
+    request.names = address;
+    request.count = 1;
+    refuse(&world, CHAIN(world.leaf, world.middle), &request, "192.0.2.2 is missing");
+    /* The root has no names at all. */
+    request = request_for(world.root_key);
+    refuse(&world, CHAIN(world.root), &request, "www.example.com is missing");
+    world_drop(&world);
+}
+
+/* The public half of a key, its point written compressed: the same key in other bytes. */
+static void keys_in_another_encoding_are_the_same(void)
+{
+    struct world world;
+    world_make(&world);
+    CHECK(EVP_PKEY_set_utf8_string_param(world.leaf_key, "point-format", "compressed") == 1);
+    X509 *leaf = pki_certificate(&(struct pki_wish){.common_name = "x",
+                                                    .names = "DNS:www.example.com,IP:192.0.2.1,"
+                                                             "IP:2001:db8::1",
+                                                    .key = world.leaf_key,
+                                                    .issuer = world.middle,
+                                                    .issuer_key = world.middle_key});
+    struct certificate_request request = request_for(world.leaf_key);
+    struct error error;
+    struct buf pem;
+    struct certificate_chain chain;
+    pem_of(&pem, CHAIN(leaf, world.middle));
+    CHECK_OK(certificate_check(world.context, buf_span(&pem), &request, &chain, &error), error);
+    CHECK(chain.info.key_known);
+    certificate_chain_free(&chain);
+    buf_free(&pem);
+    X509_free(leaf);
+    world_drop(&world);
+}
+
+static void links_must_hold(void)
+{
+    struct world world;
+    world_make(&world);
+    struct certificate_request request = request_for(world.leaf_key);
+    refuse(&world, CHAIN(world.leaf, world.root), &request,
+           "certificate 1 of the chain is not signed by certificate 2");
+    refuse(&world, CHAIN(world.leaf, world.middle, world.leaf), &request,
+           "certificate 2 of the chain is not signed by certificate 3");
+    refuse(&world, CHAIN(world.leaf, world.leaf, world.middle), &request,
+           "certificate 1 of the chain is not signed by certificate 2");
+    refuse(&world, CHAIN(world.middle, world.leaf), &request, "is not the one of the request");
+    /* The right name, another key: only the signature tells. */
+    X509 *impostor = pki_certificate(
+        &(struct pki_wish){.common_name = "Middle", .organization = "Org", .key = world.other_key});
+    refuse(&world, CHAIN(world.leaf, impostor), &request,
+           "certificate 1 of the chain is not signed by certificate 2");
+    X509_free(impostor);
+    /* The right key under another name. */
+    impostor = pki_certificate(&(struct pki_wish){.common_name = "Mid", .key = world.middle_key});
+    refuse(&world, CHAIN(world.leaf, impostor), &request,
+           "certificate 1 of the chain is not signed by certificate 2");
+    X509_free(impostor);
+    world_drop(&world);
+}
+
+static void dates_must_hold(void)
+{
+    struct world world;
+    world_make(&world);
+    struct certificate_request request = request_for(world.leaf_key);
+    struct pki_wish wish = {.common_name = "www.example.com",
+                            .names = "DNS:www.example.com,IP:192.0.2.1,IP:2001:db8::1",
+                            .key = world.leaf_key,
+                            .issuer = world.middle,
+                            .issuer_key = world.middle_key,
+                            .not_before = PKI_NOW + 60};
+    X509 *leaf = pki_certificate(&wish);
+    struct error error;
+    struct buf pem;
+    struct certificate_chain chain;
+    pem_of(&pem, CHAIN(leaf, world.middle));
+    CHECK_OK(certificate_check(world.context, buf_span(&pem), &request, &chain, &error), error);
+    certificate_chain_free(&chain);
+    request.clock_skew = 59;
+    refuse(&world, CHAIN(leaf, world.middle), &request,
+           "the certificate is not valid before 2026-09-21T14:14:20Z");
+    request.clock_skew = INT64_MAX; /* a silly skew must not overflow */
+    CHECK_OK(certificate_check(world.context, buf_span(&pem), &request, &chain, &error), error);
+    certificate_chain_free(&chain);
+    buf_free(&pem);
+    X509_free(leaf);
+
+    request.clock_skew = 0;
+    request.now = PKI_NOW + 90 * 86400;
+    pem_of(&pem, CHAIN(world.leaf, world.middle));
+    CHECK_OK(certificate_check(world.context, buf_span(&pem), &request, &chain, &error), error);
+    certificate_chain_free(&chain);
+    buf_free(&pem);
+    request.now++;
+    refuse(&world, CHAIN(world.leaf, world.middle), &request,
+           "the certificate has expired at 2026-12-20T14:13:20Z");
+
+    request.now = PKI_NOW;
+    X509 *old = pki_certificate(&(struct pki_wish){.common_name = "Root",
+                                                   .key = world.root_key,
+                                                   .not_before = PKI_NOW - 200,
+                                                   .not_after = PKI_NOW - 100});
+    refuse(&world, CHAIN(world.leaf, world.middle, old), &request,
+           "certificate 3 of the chain has expired at");
+    X509_free(old);
+    world_drop(&world);
+}
+
+static void texts_that_are_no_chain(void)
+{
+    struct world world;
+    world_make(&world);
+    struct certificate_request request = request_for(world.leaf_key);
+    refuse_text(&world, SPAN_LITERAL(""), &request, ERROR_PROTOCOL, "holds no certificate");
+    refuse_text(&world, SPAN_LITERAL("{\"type\":\"x\"}"), &request, ERROR_PROTOCOL,
+                "holds no certificate");
+    struct buf pem;
+    pem_of(&pem, CHAIN(world.leaf, world.middle));
+    refuse_text(&world, span_make(pem.data, pem.len - 10), &request, ERROR_PROTOCOL, "cut off");
+    size_t len = pem.len;
+    CHECK(buf_append_text(&pem, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"));
+    refuse_text(&world, buf_span(&pem), &request, ERROR_PROTOCOL,
+                "something else than certificates: \"PRIVATE KEY\"");
+    pem.len = len;
+    CHECK(buf_append_text(&pem, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"));
+    refuse_text(&world, buf_span(&pem), &request, ERROR_PROTOCOL,
+                "certificate 3 of the chain: the certificate is damaged");
+    pem.len = len;
+    CHECK(buf_append_text(&pem, "-----BEGIN CERTIFICATE-----\n<>\n-----END CERTIFICATE-----\n"));
+    refuse_text(&world, buf_span(&pem), &request, ERROR_PROTOCOL,
+                "certificate 3 of the chain: damaged base64");
+    pem.len = len;
+    for (int i = 0; i < CERTIFICATE_CHAIN_MAX; i++)
+        pki_append(&pem, world.middle);
+    refuse_text(&world, buf_span(&pem), &request, ERROR_LIMIT, "more than 16 certificates");
+    char *large = malloc(CERTIFICATE_PEM_MAX + 1);
+    CHECK(large != NULL);
+    memset(large, '\n', CERTIFICATE_PEM_MAX + 1);
+    refuse_text(&world, span_make(large, CERTIFICATE_PEM_MAX + 1), &request, ERROR_LIMIT,
+                "the limit is");
+    refuse_text(&world, span_make(large, CERTIFICATE_PEM_MAX), &request, ERROR_PROTOCOL,
+                "holds no certificate");
+    free(large);
+    buf_free(&pem);
+    world_drop(&world);
+}
+
+static uint64_t random_state = 88172645463325252U;
+static size_t random_below(size_t bound)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (size_t)(random_state % bound);
+}
+
+/* A chain with one bit wrong in any signed part never passes: flips in the leaf's and the middle's
+ * DER. What passes must be the signature bits of the last certificate, which nobody checks. */
+static void no_flipped_bit_passes(void)
+{
+    struct world world;
+    world_make(&world);
+    struct certificate_request request = request_for(world.leaf_key);
+    unsigned char *der[2] = {NULL, NULL};
+    int len[2] = {i2d_X509(world.leaf, &der[0]), i2d_X509(world.middle, &der[1])};
+    size_t refused = 0;
+    for (int round = 0; round < 2000; round++) {
+        int which = round % 8 == 0 ? 1 : 0;
+        size_t at = random_below((size_t)len[which]);
+        unsigned char bit = (unsigned char)(1U << random_below(8));
+        struct buf pem;
+        struct certificate_chain chain;
+        buf_init(&pem, 100000);
+        der[which][at] ^= bit;
+        for (int i = 0; i < 2; i++)
+            CHECK(buf_append_text(&pem, "-----BEGIN CERTIFICATE-----\n") &&
+                  base64_append(&pem, der[i], (size_t)len[i]) &&
+                  buf_append_text(&pem, "\n-----END CERTIFICATE-----\n"));
+        der[which][at] ^= bit;
+        bool ok = certificate_check(world.context, buf_span(&pem), &request, &chain, NULL);
+        CHECK(!ok || which == 1);
+        if (ok)
+            certificate_chain_free(&chain);
+        refused += !ok;
+        buf_free(&pem);
+    }
+    CHECK(refused > 1700);
+    OPENSSL_free(der[0]);
+    OPENSSL_free(der[1]);
+    world_drop(&world);
+}
+
+static void issuers_among_alternate_chains(void)
+{
+    struct world world;
+    world_make(&world);
+    struct buf pem;
+    pem_of(&pem, CHAIN(world.leaf, world.middle));
+    CHECK(certificate_chain_has_issuer(buf_span(&pem), "Middle"));
+    CHECK(certificate_chain_has_issuer(buf_span(&pem), "Root"));
+    CHECK(!certificate_chain_has_issuer(buf_span(&pem), "Org"));
+    CHECK(!certificate_chain_has_issuer(buf_span(&pem), "root"));
+    CHECK(!certificate_chain_has_issuer(buf_span(&pem), ""));
+    CHECK(!certificate_chain_has_issuer(buf_span(&pem), "www.example.com"));
+    CHECK(!certificate_chain_has_issuer(SPAN_LITERAL("-----BEGIN CERTIFICATE-----"), "Root"));
+    buf_free(&pem);
+    world_drop(&world);
+}
+
+static void a_thousand_names_are_found(void)
+{
+    struct world world;
+    world_make(&world);
+    struct buf list;
+    static char names[CERTIFICATE_NAMES_MAX][32];
+    static const char *wanted[CERTIFICATE_NAMES_MAX];
+    buf_init(&list, 100000);
+    for (int i = 0; i < CERTIFICATE_NAMES_MAX; i++) {
+        CHECK(buf_printf(&list, "%sDNS:n%d.example", i > 0 ? "," : "",
+                         i * 7 % CERTIFICATE_NAMES_MAX));
+        snprintf(names[i], sizeof names[i], "n%d.example", i);
+        wanted[i] = names[i];
+    }
+    X509 *leaf = pki_certificate(&(struct pki_wish){.names = buf_text(&list),
+                                                    .key = world.leaf_key,
+                                                    .issuer = world.middle,
+                                                    .issuer_key = world.middle_key});
+    struct certificate_request request = request_for(world.leaf_key);
+    request.names = wanted;
+    request.count = CERTIFICATE_NAMES_MAX;
+    struct error error;
+    struct buf pem;
+    struct certificate_chain chain;
+    pem_of(&pem, CHAIN(leaf, world.middle));
+    CHECK_OK(certificate_check(world.context, buf_span(&pem), &request, &chain, &error), error);
+    certificate_chain_free(&chain);
+    wanted[500] = "n1000.example";
+    refuse(&world, CHAIN(leaf, world.middle), &request, "n1000.example is missing");
+    buf_free(&pem);
+    buf_free(&list);
+    X509_free(leaf);
+    world_drop(&world);
+}
+
+static const struct test tests[] = {
+    TEST(good_chains_are_cut_into_files),
+    TEST(keys_and_names_must_be_those_asked_for),
+    TEST(keys_in_another_encoding_are_the_same),
+    TEST(links_must_hold),
+    TEST(dates_must_hold),
+    TEST(texts_that_are_no_chain),
+    TEST(no_flipped_bit_passes),
+    TEST(issuers_among_alternate_chains),
+    TEST(a_thousand_names_are_found),
+};
+
+TESTS_MAIN(tests)
