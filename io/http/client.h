@@ -31,10 +31,6 @@ struct transfer {
     struct buf header_text; /* NUL-terminated lines */
     struct curl_slist header_list[HTTP_REQUEST_HEADERS_MAX];
     char authority[HTTP_AUTHORITY_MAX];
-    /* What the easy handle is set to, so that only changes cost. */
-    enum http_method method;
-    unsigned timeout_ms;
-    bool pipe_wait;
     /* The answer. */
     struct headers headers;
     struct buf body;

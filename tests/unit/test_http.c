@@ -355,7 +355,8 @@ static void done_may_send_again(void)
     server_stop(server);
 }
 
-/* A kept connection that the server has closed meanwhile: libcurl sends again on a fresh one. */
+/* A kept connection that the server has closed meanwhile: libcurl sends again on a fresh one,
+ * at most 5 times a request (and not, as it happens when a handle is not reset, 5 times in all). */
 static void a_stale_connection_is_no_failure(void)
 {
     static const struct route stale[] = {
@@ -364,8 +365,8 @@ static void a_stale_connection_is_no_failure(void)
     struct server *server = server_start(stale, 1, NULL);
     struct fixture fixture;
     fixture_open(&fixture, &(struct http_options){0});
-    for (unsigned i = 1; i <= 20; i++) {
-        CHECK_INT(fixture_get(&fixture, "http", server->port, "/once")->failure, HTTP_ANSWERED);
+    for (unsigned i = 1; i <= 100; i++) {
+        CHECK_TEXT(fixture_get(&fixture, "http", server->port, "/once")->reason, "");
         CHECK_INT(atomic_load(&server->requests), i);
     }
     CHECK_INT(fixture.counts.connections, atomic_load(&server->connections));
