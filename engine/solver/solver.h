@@ -39,16 +39,26 @@ struct solvers_options {
 bool solvers_new(const struct solvers_options *options, struct solvers **ret_solvers,
                  struct error *error) MUST_USE;
 
+/* The port that the http-01 responder listens on (with ":0" a free one was taken); 0: none. */
+int solvers_http_port(const struct solvers *solvers);
+
 /* dns-01 jobs are gathered: while one call of the hook runs, the next batch grows; at rest a batch
  * is taken after 100 ms without a new job. One call, then one wait for propagation, for the whole
- * batch. */
+ * batch; other batches go on meanwhile. A job of a type that solvers_new was not asked for fails.
+ *
+ * Submit one cleanup for each present that succeeded, and none for one that failed: an answer that
+ * two orders share goes away with the last of them. Not after solvers_free has begun. */
 void solver_submit(struct solvers *solvers, struct solver_job *job);
 
-/* Removes what earlier runs left (the state's records). Warnings go to `warn`. */
+/* Removes what earlier runs left (the state's records), also without dns-01 being needed now, as
+ * long as there is a hook. Runs it on the calling thread, after state_start and before the first
+ * solver_submit. Warnings go to `warn`. */
 void solvers_clean_leftovers(struct solvers *solvers, void (*warn)(void *context, const char *text),
                              void *context);
 
-/* Ends a running hook, fails waiting jobs as ERROR_CANCELLED, runs waiting cleanups, stops threads.
+/* Ends a running hook that makes records, fails waiting jobs as ERROR_CANCELLED, runs waiting
+ * cleanups, removes the records of the jobs it failed, stops threads. A cleanup that runs or waits
+ * is given its time (dns_timeout_s a call). `done` has been called for every job when it returns.
  */
 void solvers_free(struct solvers *solvers);
 

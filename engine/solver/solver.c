@@ -1,0 +1,83 @@
+#include "solver/solver.h"
+
+#include "solver/dns_solver.h"
+#include "solver/http_solver.h"
+
+#include <stdlib.h>
+
+struct solvers {
+    struct manifest_solvers manifest;
+    struct state *state;
+    struct http_solver *http; /* NULL: not needed */
+    struct dns_solver *dns;
+};
+
+static bool solvers_start(struct solvers *solvers, const struct solvers_options *options,
+                          struct error *error)
+{
+    if (options->need_tls_alpn)
+        return error_set(error, ERROR_CONFIG,
+                         "this version of certmill cannot answer tls-alpn-01 challenges itself: "
+                         "use challenge http-01 or dns-01");
+    if (options->need_http)
+        TRY(http_solver_new(&solvers->manifest, &solvers->http, error));
+    if (options->need_dns)
+        TRY(dns_solver_new(&solvers->manifest, solvers->state, &solvers->dns, error));
+    return true;
+}
+
+bool solvers_new(const struct solvers_options *options, struct solvers **ret_solvers,
+                 struct error *error)
+{
+    struct solvers *solvers = calloc(1, sizeof *solvers);
+    if (solvers == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory for the solvers");
+    solvers->manifest = *options->manifest;
+    solvers->state = options->state;
+    if (!solvers_start(solvers, options, error)) {
+        solvers_free(solvers);
+        return false;
+    }
+    *ret_solvers = solvers;
+    return true;
+}
+
+static void job_refuse(struct solver_job *job)
+{
+    struct error error = {0};
+    error_set(&error, ERROR_CONFIG, "no solver was started for this challenge");
+    job_fail(job, &error);
+    job->done(job);
+}
+
+void solver_submit(struct solvers *solvers, struct solver_job *job)
+{
+    if (job->type == CHALLENGE_HTTP_01 && solvers->http != NULL)
+        http_solver_submit(solvers->http, job);
+    else if (job->type == CHALLENGE_DNS_01 && solvers->dns != NULL)
+        dns_solver_submit(solvers->dns, job);
+    else
+        job_refuse(job);
+}
+
+int solvers_http_port(const struct solvers *solvers)
+{
+    return solvers->http != NULL ? http_solver_port(solvers->http) : 0;
+}
+
+void solvers_clean_leftovers(struct solvers *solvers, void (*warn)(void *context, const char *text),
+                             void *context)
+{
+    if (solvers->state != NULL)
+        dns_clean_leftovers(solvers->state, solvers->manifest.dns_hook,
+                            (int64_t)solvers->manifest.dns_timeout_s * 1000, warn, context);
+}
+
+void solvers_free(struct solvers *solvers)
+{
+    if (solvers == NULL)
+        return;
+    dns_solver_free(solvers->dns);
+    http_solver_free(solvers->http);
+    free(solvers);
+}
