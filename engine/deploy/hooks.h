@@ -24,6 +24,11 @@ struct deploy_options {
 bool deployer_new(const struct deploy_options *options, struct deployer **ret_deployer,
                   struct error *error) MUST_USE;
 void deployer_add(struct deployer *deployer, const struct manifest_entry *entry, unsigned sequence);
+/* Nothing more will be added: when the rest is done, the `once` hooks run. Does not wait, so that a
+ * caller with signals to watch can look at deployer_ended, and call deployer_cancel if need be. */
+void deployer_close(struct deployer *deployer);
+/* True when everything was run and reported. Any thread. */
+bool deployer_ended(struct deployer *deployer);
 /* Runs what was added and the `once` hooks, then returns. */
 void deployer_finish(struct deployer *deployer);
 /* As finish, but ends a running hook and runs no more; certificates not deployed are not reported.
