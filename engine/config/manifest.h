@@ -36,9 +36,9 @@ struct manifest_entry {
     uint16_t certificate_mode; /* 0644 by default */
     uid_t uid;                 /* (uid_t)-1: leave */
     gid_t gid;
+    uint32_t line;
     const struct deploy_hook *deploy; /* NULL: none; shared between entries that inherit it */
     uint64_t digest; /* XXH3 of the set of names and the key type: another => reissue */
-    uint32_t line;
 };
 
 struct manifest_solvers {
