@@ -1,13 +1,13 @@
 /* engine/state: what is committed is there after a crash, groups share a commit, damage is named.
  */
 #include "check.h"
+#include "state_changes.h"
 
 #include "base/clock.h"
 #include "state/schema.h"
 #include "state/state.h"
 
 #include <fcntl.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -56,10 +56,7 @@ static struct state *open_state(const struct place *place, bool read_only)
 
 static struct state *start_state(const struct place *place)
 {
-    struct state *state = open_state(place, false);
-    struct error error;
-    CHECK_OK(state_start(state, &error), error);
-    return state;
+    return state_started(place->folder);
 }
 
 static void expect_open_error(const struct place *place, bool read_only, enum error_kind kind,
@@ -71,25 +68,6 @@ static void expect_open_error(const struct place *place, bool read_only, enum er
     CHECK(state == NULL);
     CHECK_CONTAINS(error.text, part);
     CHECK_INT(error.kind, kind);
-}
-
-static void wake(struct state_change *change)
-{
-    sem_post(change->owner);
-}
-
-/* Posts one change and waits for its commit. */
-static bool put(struct state *state, struct state_change *change)
-{
-    sem_t done;
-    sem_init(&done, 0, 0);
-    change->owner = &done;
-    change->done = wake;
-    state_post(state, change);
-    while (sem_wait(&done) != 0)
-        ;
-    sem_destroy(&done);
-    return change->ok;
 }
 
 static struct state_change issued(const char *name, unsigned sequence)
@@ -124,11 +102,6 @@ static struct state_change placed(const char *name, const char *url)
                   .url = url,
                   .placed_at = NOW},
     };
-}
-
-static void put_ok(struct state *state, struct state_change change)
-{
-    CHECK_OK(put(state, &change), change.error);
 }
 
 struct found {
@@ -200,7 +173,7 @@ static void files_are_private(void)
     mode_t mask = umask(0);
     struct state *state = start_state(&place);
     umask(mask);
-    put_ok(state, issued("www", 1));
+    state_put_ok(state, issued("www", 1));
     struct stat status;
     CHECK(stat(place.folder, &status) == 0);
     CHECK_INT(status.st_mode & 07777, 0700);
@@ -218,8 +191,8 @@ static void an_issue_is_remembered(void)
     struct place place;
     place_make(&place);
     struct state *state = start_state(&place);
-    put_ok(state, placed("www", "https://ca.test/order/1"));
-    put_ok(state, issued("www", 4));
+    state_put_ok(state, placed("www", "https://ca.test/order/1"));
+    state_put_ok(state, issued("www", 4));
     state_close(state);
     state = open_state(&place, false);
     struct arena arena;
@@ -266,10 +239,10 @@ static void a_failure_keeps_what_is_live(void)
     struct place place;
     place_make(&place);
     struct state *state = start_state(&place);
-    put_ok(state, issued("www", 4));
-    put_ok(state, placed("www", "https://ca.test/order/2"));
-    put_ok(state, failed("www", "refused", true));
-    put_ok(state, failed("www", "refused again", true));
+    state_put_ok(state, issued("www", 4));
+    state_put_ok(state, placed("www", "https://ca.test/order/2"));
+    state_put_ok(state, failed("www", "refused", true));
+    state_put_ok(state, failed("www", "refused again", true));
     struct arena arena;
     arena_init(&arena);
     struct found found;
@@ -282,22 +255,24 @@ static void a_failure_keeps_what_is_live(void)
     CHECK_TEXT(row.serial, "01ab");
     FIND(state_orders, see_order, state, found);
     CHECK_TEXT(found.names, "www https://ca.test/order/2 ");
-    put_ok(state, failed("www", "gone", false));
+    state_put_ok(state, failed("www", "gone", false));
     FIND(state_orders, see_order, state, found);
     CHECK_INT(found.count, 0);
-    put_ok(state, failed("new", "never had one", false));
+    state_put_ok(state, failed("new", "never had one", false));
     CHECK_INT(row_of(state, "new", &arena).failures, 1);
     CHECK_INT(row_of(state, "new", &arena).sequence, 0);
-    put_ok(state, (struct state_change){.kind = STATE_DEPLOYED,
-                                        .certificate = {.name = "www", .deployed_sequence = 4}});
-    put_ok(state, issued("www", 5));
+    state_put_ok(state,
+                 (struct state_change){.kind = STATE_DEPLOYED,
+                                       .certificate = {.name = "www", .deployed_sequence = 4}});
+    state_put_ok(state, issued("www", 5));
     row = row_of(state, "www", &arena);
     CHECK_INT(row.failures, 0);
     CHECK_TEXT(row.last_error, "");
     CHECK_INT(row.deployed_sequence, 4);
     CHECK_INT(row.status, CERTIFICATE_ISSUED);
-    put_ok(state, (struct state_change){.kind = STATE_DEPLOYED,
-                                        .certificate = {.name = "lost", .deployed_sequence = 9}});
+    state_put_ok(state,
+                 (struct state_change){.kind = STATE_DEPLOYED,
+                                       .certificate = {.name = "lost", .deployed_sequence = 9}});
     CHECK_INT(row_of(state, "lost", &arena).deployed_sequence, 9);
     CHECK_INT(row_of(state, "lost", &arena).status, CERTIFICATE_UNKNOWN);
     arena_free(&arena);
@@ -316,16 +291,16 @@ static void long_errors_are_cut_between_characters(void)
     char text[1200];
     memset(text, 'x', 1023);
     memcpy(text + 1023, "\xc3\xbc tail", sizeof "\xc3\xbc tail");
-    put_ok(state, failed("www", text, false));
+    state_put_ok(state, failed("www", text, false));
     struct state_certificate row = row_of(state, "www", &arena);
     CHECK_INT(strlen(row.last_error), 1023);
-    put_ok(state, failed("www", text + 1, false));
+    state_put_ok(state, failed("www", text + 1, false));
     row = row_of(state, "www", &arena);
     CHECK_INT(strlen(row.last_error), STATE_ERROR_MAX);
     CHECK_TEXT(row.last_error + 1021, "x\xc3\xbc");
-    put_ok(state, failed("www", "cut \xe2\x82... \xff end", false));
+    state_put_ok(state, failed("www", "cut \xe2\x82... \xff end", false));
     CHECK_TEXT(row_of(state, "www", &arena).last_error, "cut ??... ? end");
-    put_ok(state, failed("www", NULL, false));
+    state_put_ok(state, failed("www", NULL, false));
     CHECK_TEXT(row_of(state, "www", &arena).last_error, "");
     arena_free(&arena);
     state_close(state);
@@ -338,35 +313,35 @@ static void orders_and_records_come_and_go(void)
     place_make(&place);
     struct state *state = start_state(&place);
     struct found found;
-    put_ok(state, placed("b", NULL));
-    put_ok(state, placed("a", NULL));
+    state_put_ok(state, placed("b", NULL));
+    state_put_ok(state, placed("a", NULL));
     FIND(state_orders, see_order, state, found);
     CHECK_TEXT(found.names, "a b ");
-    put_ok(state, placed("b", "u2"));
-    put_ok(state, placed("c", "u3"));
+    state_put_ok(state, placed("b", "u2"));
+    state_put_ok(state, placed("c", "u3"));
     FIND(state_orders, see_order, state, found);
     CHECK_TEXT(found.names, "a b u2 c u3 ");
-    put_ok(state, (struct state_change){.kind = STATE_PENDING,
-                                        .certificate = {.name = "b", .attempted_at = NOW}});
+    state_put_ok(state, (struct state_change){.kind = STATE_PENDING,
+                                              .certificate = {.name = "b", .attempted_at = NOW}});
     struct arena arena;
     arena_init(&arena);
     CHECK_INT(row_of(state, "b", &arena).status, CERTIFICATE_PENDING);
-    put_ok(state, (struct state_change){.kind = STATE_ORDER_GONE, .order = {.name = "b"}});
+    state_put_ok(state, (struct state_change){.kind = STATE_ORDER_GONE, .order = {.name = "b"}});
     CHECK_INT(row_of(state, "b", &arena).status, CERTIFICATE_UNKNOWN);
     CHECK_INT(row_of(state, "b", &arena).attempted_at, NOW);
     FIND(state_orders, see_order, state, found);
     CHECK_TEXT(found.names, "a c u3 ");
     arena_free(&arena);
     const struct state_record record = {"a", "dns-01", "_acme-challenge.a.test", "v1"};
-    put_ok(state, (struct state_change){.kind = STATE_RECORD_MADE, .record = record});
-    put_ok(state, (struct state_change){.kind = STATE_RECORD_MADE, .record = record});
+    state_put_ok(state, (struct state_change){.kind = STATE_RECORD_MADE, .record = record});
+    state_put_ok(state, (struct state_change){.kind = STATE_RECORD_MADE, .record = record});
     FIND(state_records, see_record, state, found);
     CHECK_TEXT(found.names, "_acme-challenge.a.test v1 ");
-    put_ok(state, (struct state_change){.kind = STATE_RECORD_REMOVED, .record = record});
+    state_put_ok(state, (struct state_change){.kind = STATE_RECORD_REMOVED, .record = record});
     FIND(state_records, see_record, state, found);
     CHECK_INT(found.count, 0);
-    put_ok(state, issued("z", 1));
-    put_ok(state, issued("m", 1));
+    state_put_ok(state, issued("z", 1));
+    state_put_ok(state, issued("m", 1));
     FIND(state_certificates, see_certificate, state, found);
     CHECK_TEXT(found.names, "b m z ");
     FIND(state_certificates, see_one, state, found);
@@ -414,7 +389,7 @@ static void a_group_shares_one_commit(void)
         snprintf(names[i], sizeof names[i], "n%d", i);
         changes[i] = issued(names[i], 1);
         changes[i].owner = &done;
-        changes[i].done = wake;
+        changes[i].done = state_change_wake;
         state_post(state, &changes[i]);
     }
     struct state_counts counts;
@@ -554,7 +529,7 @@ static int post_on_full_disk(const struct place *place)
         char name[16];
         snprintf(name, sizeof name, "n%05u", good);
         change = issued(name, 1);
-        if (!put(state, &change))
+        if (!state_put(state, &change))
             break;
         CHECK(good < 10000);
     }
@@ -567,7 +542,7 @@ static int post_on_full_disk(const struct place *place)
     CHECK(setrlimit(RLIMIT_FSIZE, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY}) == 0);
     for (int i = 0; i < 3; i++) {
         change = issued("later", 1);
-        CHECK(!put(state, &change));
+        CHECK(!state_put(state, &change));
         CHECK_TEXT(change.error.text, first);
     }
     struct found found;
@@ -626,7 +601,7 @@ static void other_schemas_are_told_apart(void)
     run_sql(&place, sql);
     expect_open_error(&place, true, ERROR_STATE, "older certmill (schema 0");
     struct state *state = start_state(&place);
-    put_ok(state, issued("www", 1));
+    state_put_ok(state, issued("www", 1));
     state_close(state);
     state_close(open_state(&place, true));
     place_remove(&place);
@@ -688,7 +663,7 @@ static void a_reader_sees_a_running_writer(void)
     struct place place;
     place_make(&place);
     struct state *writer = start_state(&place);
-    put_ok(writer, issued("one", 1));
+    state_put_ok(writer, issued("one", 1));
     /* Another process, as `certmill list` is. */
     pid_t child = fork();
     CHECK(child >= 0);
@@ -701,7 +676,7 @@ static void a_reader_sees_a_running_writer(void)
     int status;
     CHECK(waitpid(child, &status, 0) == child);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    put_ok(writer, issued("two", 1));
+    state_put_ok(writer, issued("two", 1));
     struct found found;
     FIND(state_certificates, see_certificate, writer, found);
     CHECK_TEXT(found.names, "one two ");
@@ -715,7 +690,7 @@ static void a_reader_works_where_nothing_can_be_written(void)
     struct place place;
     place_make(&place);
     struct state *state = start_state(&place);
-    put_ok(state, issued("www", 1));
+    state_put_ok(state, issued("www", 1));
     state_close(state);
     CHECK(chmod(place.file, 0444) == 0);
     CHECK(chmod(place.folder, 0555) == 0);
@@ -758,7 +733,7 @@ static void many_rows(void)
         snprintf(names[i], sizeof names[i], "name-%08zx", i * 2654435761U & 0xffffffff);
         changes[i] = issued(names[i], 1);
         changes[i].owner = &done;
-        changes[i].done = wake;
+        changes[i].done = state_change_wake;
         state_post(state, &changes[i]);
     }
     for (size_t i = 0; i < count; i++)
