@@ -20,6 +20,15 @@ enum due_reason {
 };
 const char *due_reason_name(enum due_reason reason); /* "expiring": for JSON */
 
+/* When a certificate is due: at the later of `renew_before_days` before its end and two thirds of
+ * its lifetime. A lifetime of 160 hours or of 47 days is shorter than what RenewBeforeDays was made
+ * for: 30 days before such an end would be always. */
+struct due_time {
+    int64_t at; /* unix seconds */
+    bool by_lifetime;
+};
+struct due_time due_time_of(int renew_before_days, int64_t not_before, int64_t not_after);
+
 struct plan_item {
     uint32_t entry; /* index into the manifest's entries */
     enum due_reason reason;
@@ -28,12 +37,15 @@ struct plan_item {
     int64_t due_at;                /* when it is (or was) due; 0: always was */
     /* From the state: an open order to go on with, or NULL. */
     const struct state_order *order;
-    bool deploy_only; /* nothing to issue, but deploy targets lack the live certificate */
+    const char *detail; /* DUE_UNREADABLE: what is wrong with the live files; else NULL */
+    bool deploy_only;   /* nothing to issue, but deploy targets lack the live certificate */
 };
 
 struct plan {
     struct arena arena;
-    struct plan_item *due; /* in the order in which they shall be done: earliest expiry first */
+    /* In the order in which they shall be done: earliest expiry first; those without a certificate
+     * count as ending now, so that what is broken already goes first. */
+    struct plan_item *due;
     size_t due_count;
     struct plan_item *later; /* by due_at; only with `want_later` */
     size_t later_count;      /* always right */
@@ -50,7 +62,11 @@ struct plan_options {
     bool want_later;
 };
 
-/* Reads the live certificates (in bulk) and the state (NULL: none yet). Free with plan_free. */
+/* Reads the live certificates (in bulk) and the state (NULL: none yet). A certificate whose names
+ * and key the state knows to be the entry's (by the digest) is not compared with the entry, so that
+ * a CA that adds names does not cause endless renewals. Damaged live files make a certificate due;
+ * false only when the live certificates cannot be read as a whole (a folder without permission, no
+ * file descriptors). Free with plan_free. */
 bool plan_make(const struct manifest *manifest, struct state *state,
                const struct plan_options *options, struct plan *ret_plan,
                struct error *error) MUST_USE;

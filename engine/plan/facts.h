@@ -1,0 +1,20 @@
+/* What the state knows of the certificates that are planned, by item. */
+#ifndef CERTMILL_PLAN_FACTS_H
+#define CERTMILL_PLAN_FACTS_H
+
+#include "plan/planner.h"
+
+/* 16 bytes, for there are as many as certificates. */
+struct fact {
+    uint64_t digest;
+    unsigned sequence;
+    unsigned deployed_sequence;
+};
+
+/* Fills facts[i] for items[i] from the state's rows, and items[i].order (copied to the arena) from
+ * the open orders that have the entry's digest. Names that are not planned are passed over. */
+bool facts_read(struct state *state, const struct manifest *manifest, struct plan_item *items,
+                size_t count, struct arena *arena, struct fact *facts,
+                struct error *error) MUST_USE;
+
+#endif
