@@ -28,6 +28,7 @@ struct transfer {
     /* The request. Bodies and headers may hold keys and session tokens. */
     struct buf url;
     struct buf body_out;
+    size_t body_sent;       /* of a request that goes out once */
     struct buf header_text; /* NUL-terminated lines */
     struct curl_slist header_list[HTTP_REQUEST_HEADERS_MAX];
     char authority[HTTP_AUTHORITY_MAX];

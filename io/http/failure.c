@@ -49,6 +49,8 @@ enum http_failure failure_of(CURLcode code, bool sent, const char *curl_text)
         return HTTP_UNTRUSTED;
     case CURLE_FILESIZE_EXCEEDED:
         return HTTP_TOO_LARGE;
+    case CURLE_SEND_FAIL_REWIND: /* a kept connection ended, and the request goes out once */
+        return HTTP_LOST;
     case CURLE_OPERATION_TIMEDOUT:
         return sent ? HTTP_TIMEOUT : HTTP_UNREACHABLE;
     default:

@@ -44,6 +44,18 @@ static size_t body_arrives(char *data, size_t size, size_t count, void *context)
     return len;
 }
 
+/* A body that is read, with no way to rewind it, keeps libcurl from sending it twice. */
+static size_t body_read(char *to, size_t size, size_t count, void *context)
+{
+    struct transfer *transfer = context;
+    size_t room = size * count;
+    size_t left = transfer->body_out.len - transfer->body_sent;
+    size_t take = left < room ? left : room;
+    memcpy(to, buf_text(&transfer->body_out) + transfer->body_sent, take);
+    transfer->body_sent += take;
+    return take;
+}
+
 static CURLcode easy_set_callbacks(CURL *easy, struct transfer *transfer)
 {
     CURLcode code = curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
@@ -52,6 +64,8 @@ static CURLcode easy_set_callbacks(CURL *easy, struct transfer *transfer)
     code |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     code |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_arrives);
     code |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    code |= curl_easy_setopt(easy, CURLOPT_READFUNCTION, body_read);
+    code |= curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
     return code;
 }
 
@@ -191,14 +205,17 @@ static bool headers_prepare(struct transfer *transfer, const struct http_request
     return true;
 }
 
-static CURLcode easy_set_method(CURL *easy, enum http_method method, const struct buf *body)
+static CURLcode easy_set_method(struct transfer *transfer, enum http_method method, bool once)
 {
+    CURL *easy = transfer->easy;
+    const struct buf *body = &transfer->body_out;
+    transfer->body_sent = 0;
     if (method == HTTP_GET)
         return CURLE_OK;
     if (method == HTTP_HEAD)
         return curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     CURLcode code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->len);
-    code |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, buf_text(body));
+    code |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, once ? NULL : buf_text(body));
     if (method == HTTP_PUT)
         code |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "PUT");
     return code;
@@ -231,7 +248,7 @@ bool transfer_prepare(struct transfer *transfer, const struct http_request *requ
     CURLcode code = easy_set_callbacks(easy, transfer);
     code |= easy_set_common(easy, client);
     code |= easy_set_tls(easy, client);
-    code |= easy_set_method(easy, request->method, &transfer->body_out);
+    code |= easy_set_method(transfer, request->method, request->once);
     code |= curl_easy_setopt(easy, CURLOPT_URL, buf_text(&transfer->url));
     code |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     code |= curl_easy_setopt(easy, CURLOPT_PIPEWAIT, wants_pipe_wait(transfer) ? 1L : 0L);

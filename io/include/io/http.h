@@ -71,6 +71,9 @@ struct http_request {
     const char *content_type;   /* NULL: none; copied */
     const char *const *headers; /* more "Name: value" lines, NULL-terminated, or NULL; copied */
     unsigned timeout_ms;        /* 0: the client's */
+    /* Never sent a second time on its own: libcurl repeats a request on a new connection when a
+     * kept one ends without an answer, though the server may have acted on it. */
+    bool once;
 };
 
 /* `done` is called from loop_run_once, http_tick or http_client_free, never from http_send. It may
