@@ -86,20 +86,18 @@ static bool link_parse(const struct crypto_context *context, struct chain *chain
 
 /* Equal bytes are the same key; only a key that is encoded in another way needs OpenSSL to tell. */
 static bool key_check(const struct crypto_context *context, struct chain *chain,
-                      const EVP_PKEY *key, struct error *error)
+                      struct span public_key, struct error *error)
 {
-    unsigned char wanted[KEY_PUBLIC_DER_MAX];
-    struct key_spec spec;
-    struct der_writer writer;
-    der_writer_init(&writer, wanted, sizeof wanted);
-    struct span found = chain->links[0].parts.public_key_element;
-    if (key_spec_of(key, &spec) && key_put_public(&writer, key, spec, NULL) && !writer.full &&
-        span_equal(span_make(writer.at, der_written(&writer)), found))
+    if (span_equal(public_key, chain->links[0].parts.public_key_element))
         return true;
     if (chain->links[0].x509 == NULL)
         TRY(link_parse(context, chain, 0, error));
-    const EVP_PKEY *other = X509_get0_pubkey(chain->links[0].x509);
-    bool same = other != NULL && EVP_PKEY_eq(other, key) == 1;
+    const unsigned char *at = (const unsigned char *)public_key.data;
+    EVP_PKEY *wanted = d2i_PUBKEY_ex(NULL, &at, (long)public_key.len, crypto_library(context),
+                                     crypto_properties(context));
+    const EVP_PKEY *found = X509_get0_pubkey(chain->links[0].x509);
+    bool same = wanted != NULL && found != NULL && EVP_PKEY_eq(found, wanted) == 1;
+    EVP_PKEY_free(wanted);
     ERR_clear_error();
     return same ||
            error_set(error, ERROR_PROTOCOL, "the certificate's key is not the one of the request");
@@ -222,7 +220,7 @@ bool certificate_check(const struct crypto_context *context, struct span pem,
     struct certificate_info info = {0};
     TRY(chain_read(pem, &chain, error));
     TRY(certificate_info_from(&chain.links[0].parts, &info, error));
-    TRY(key_check(context, &chain, request->key, error));
+    TRY(key_check(context, &chain, request->public_key, error));
     TRY(names_check(&info, request, error));
     TRY(dates_check(&chain, request, error));
     TRY(signatures_check(context, &chain, error));

@@ -179,3 +179,17 @@ bool key_put_private(struct der_writer *writer, const EVP_PKEY *key, struct key_
     der_wrap(writer, DER_SEQUENCE, mark);
     return !writer->full || error_set(error, ERROR_LIMIT, "a private key larger than it can be");
 }
+
+bool key_public_der(const EVP_PKEY *key, struct buf *der, struct error *error)
+{
+    unsigned char bytes[KEY_PUBLIC_DER_MAX];
+    struct key_spec spec;
+    struct der_writer writer;
+    der_writer_init(&writer, bytes, sizeof bytes);
+    if (!key_spec_of(key, &spec))
+        return error_set(error, ERROR_CRYPTO, "a key of a kind that is not known");
+    TRY(key_put_public(&writer, key, spec, error));
+    if (writer.full || !buf_append(der, writer.at, der_written(&writer)))
+        return error_set(error, ERROR_MEMORY, "no memory for a public key");
+    return true;
+}

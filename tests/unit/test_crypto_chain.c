@@ -55,8 +55,15 @@ static void world_drop(struct world *world)
 
 static struct certificate_request request_for(EVP_PKEY *key)
 {
-    return (struct certificate_request){
-        .names = wanted_names, .count = 3, .key = key, .now = PKI_NOW, .clock_skew = 60};
+    static unsigned char der[4096];
+    unsigned char *at = der;
+    int len = i2d_PUBKEY(key, &at);
+    CHECK(len > 0 && (size_t)len <= sizeof der);
+    return (struct certificate_request){.names = wanted_names,
+                                        .count = 3,
+                                        .public_key = span_make(der, (size_t)len),
+                                        .now = PKI_NOW,
+                                        .clock_skew = 60};
 }
 
 static void pem_of(struct buf *pem, X509 *const *certificates)

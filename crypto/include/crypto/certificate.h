@@ -44,7 +44,7 @@ bool certificate_name_next(struct span *names, char *text) MUST_USE;
 struct certificate_request {
     const char *const *names; /* the certificate must hold each of them; it may hold more */
     size_t count;
-    EVP_PKEY *key;
+    struct span public_key; /* DER, from key_public_der */
     int64_t now;        /* unix seconds */
     int64_t clock_skew; /* seconds that notBefore may lie in the future */
 };

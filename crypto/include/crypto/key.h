@@ -36,6 +36,9 @@ bool key_from_pem(const struct crypto_context *context, struct span pem, EVP_PKE
 /* What kind of key it is; false for a kind certmill does not make. */
 bool key_spec_of(const EVP_PKEY *key, struct key_spec *ret_spec) MUST_USE;
 
+/* Appends the DER of its SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7). */
+bool key_public_der(const EVP_PKEY *key, struct buf *der, struct error *error) MUST_USE;
+
 void key_release(EVP_PKEY **key); /* for CLEANUP */
 
 #endif
