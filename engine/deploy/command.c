@@ -24,8 +24,9 @@ static void command_text(const char *const *command, char *text, size_t size)
     buf_free(&whole);
 }
 
-bool command_run(const char *const *command, unsigned timeout_s, const char *const *environment,
-                 struct span input, int cancel_fd, struct error *error)
+bool hook_command_run(const char *const *command, unsigned timeout_s,
+                      const char *const *environment, struct span input, int cancel_fd,
+                      struct error *error)
 {
     char text[COMMAND_TEXT_MAX];
     command_text(command, text, sizeof text);

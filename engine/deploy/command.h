@@ -7,8 +7,9 @@
 /* Runs it and waits. Fails when it does not end with 0: the error names the command, how it ended
  * and its last words; ERROR_CANCELLED when `cancel_fd` ended it. `environment` and `input` as for
  * process_run. */
-bool command_run(const char *const *command, unsigned timeout_s, const char *const *environment,
-                 struct span input, int cancel_fd, struct error *error) MUST_USE;
+bool hook_command_run(const char *const *command, unsigned timeout_s,
+                      const char *const *environment, struct span input, int cancel_fd,
+                      struct error *error) MUST_USE;
 
 /* The variables for one certificate: CERTMILL_NAME, CERTMILL_DOMAINS, CERTMILL_LIVE,
  * RENEWED_LINEAGE, RENEWED_DOMAINS. */

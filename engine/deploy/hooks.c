@@ -101,8 +101,8 @@ static bool own_hooks_run(struct deployer *deployer, struct item *item)
          hook = hook->next) {
         if (hook->once)
             continue;
-        if (!command_run(hook->command, hook->timeout_s, environment.variables, (struct span){0},
-                         deployer->cancel_fd, &error))
+        if (!hook_command_run(hook->command, hook->timeout_s, environment.variables,
+                              (struct span){0}, deployer->cancel_fd, &error))
             item_fail(item, &error);
         cancelled = is_cancelled(deployer);
     }
@@ -188,8 +188,8 @@ static void group_run(struct deployer *deployer, const struct once_use *uses, si
     buf_init(&input, ONCE_INPUT_MAX);
     struct error error = {0};
     bool ok = group_input(deployer, uses, count, &input)
-                  ? command_run(uses[0].hook->command, timeout_s, NULL, buf_span(&input),
-                                deployer->cancel_fd, &error)
+                  ? hook_command_run(uses[0].hook->command, timeout_s, NULL, buf_span(&input),
+                                     deployer->cancel_fd, &error)
                   : error_set(&error, ERROR_MEMORY, "no memory for a deploy hook's input");
     buf_free(&input);
     for (size_t i = 0; i < count && !ok; i++)

@@ -214,7 +214,7 @@ static void hanging_hook_is_ended_at_its_time(void)
     const char *const command[] = {path_in("hang"), NULL};
     struct error error;
     int64_t before = clock_monotonic_ms();
-    CHECK(!command_run(command, 1, NULL, (struct span){0}, -1, &error));
+    CHECK(!hook_command_run(command, 1, NULL, (struct span){0}, -1, &error));
     CHECK(clock_monotonic_ms() - before < DEADLINE_MS);
     CHECK_CONTAINS(error.text, "took too long");
     CHECK_CONTAINS(error.text, "/hang");
