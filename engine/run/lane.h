@@ -1,0 +1,85 @@
+/* Certificate authorities and lanes: what a run's workers share.
+ *
+ * A CA is one directory URL; a lane is one account at a CA, with the due certificates that use it
+ * in the order in which they shall be done. A worker takes the next certificate off a lane by one
+ * atomic addition. Directory and account are written by the CA's home worker before the lane is
+ * published as ready, and are read-only from then on. */
+#ifndef CERTMILL_RUN_LANE_H
+#define CERTMILL_RUN_LANE_H
+
+#include "acme/objects.h"
+#include "crypto/jws.h"
+#include "plan/planner.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum lane_status {
+    LANE_WAITING, /* directory and account are not there yet */
+    LANE_READY,
+    LANE_REFUSED, /* nothing can be had with this account: `refusal` says why */
+};
+
+struct ca {
+    const char *url; /* the directory's, as the accounts file gives it */
+    char host[256];  /* for folders and messages; with ":port" when the URL has one */
+    unsigned index;
+    unsigned home; /* the worker that fetches the directory and registers the accounts */
+    struct directory directory; /* from the moment a lane is ready */
+};
+
+struct lane {
+    const struct account *account;
+    struct ca *ca;
+    const struct plan_item **items;
+    size_t count;
+    atomic_size_t next; /* the first item that no worker has taken */
+    _Atomic enum lane_status status;
+
+    struct jws_signer *signer;
+    char *account_url; /* the JWS "kid" */
+    char *orders_url;  /* NULL when the CA has no list of orders */
+    struct {
+        struct error error;
+        struct problem problem; /* type "" when the CA said nothing */
+    } refusal;
+
+    /* How often in a row newOrder was rate-limited, over all workers, and until when (monotonic ms)
+     * nobody places a new order because of it. */
+    atomic_uint limited_in_row;
+    _Atomic int64_t orders_wait_until_ms; /* only grows */
+
+    /* URLs of orders whose certificate is known: the finder leaves them alone. */
+    pthread_mutex_t lock; /* over the table, and over becoming refused */
+    uint64_t *known;      /* XXH3 of the URL; open addressing, 0 is free */
+    size_t known_count, known_capacity;
+};
+
+struct lanes {
+    struct ca *cas;
+    size_t ca_count;
+    struct lane *list;
+    size_t count;
+};
+
+/* "https://HOST[:PORT]/..." to "HOST[:PORT]", cut to fit. */
+void endpoint_host(const char *url, char *host, size_t size);
+
+/* Sorts the due items of the plan (deploy-only ones left out) into lanes. `wanted` (a flag
+ * an account) says which accounts get a lane, NULL: those that are used. Free with lanes_free. */
+bool lanes_make(const struct manifest *manifest, const struct accounts *accounts,
+                const struct plan *plan, const bool *wanted, unsigned workers,
+                struct lanes *ret_lanes, struct error *error) MUST_USE;
+void lanes_free(struct lanes *lanes);
+
+/* Remembers that the order at this URL belongs to a certificate; false without memory. */
+bool lane_know(struct lane *lane, const char *url) MUST_USE;
+bool lane_knows(struct lane *lane, const char *url);
+
+/* Moves the moment before which no new order is placed; never back. */
+void lane_wait_until(struct lane *lane, int64_t until_ms);
+
+/* Marks the lane as refused, once: the first reason stays. `problem` may be NULL. */
+void lane_refuse(struct lane *lane, const struct error *error, const struct problem *problem);
+
+#endif

@@ -1,0 +1,232 @@
+#include "run/run.h"
+
+#include "base/clock.h"
+#include "io/file.h"
+#include "run/run_main.h"
+#include "test/point.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define WORKERS_DEFAULT_MAX 4
+#define CRYPTO_NICENESS     5
+#define BODY_MAX            ((size_t)1024 * 1024)
+
+/* Signals come through a descriptor, to the main thread only: blocked before any thread starts. */
+static bool signals_open(struct run *run, struct error *error)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    if (pthread_sigmask(SIG_BLOCK, &set, &run->old_signals) != 0)
+        return error_set(error, ERROR_SYSTEM, "signals cannot be blocked");
+    run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (run->signal_fd < 0)
+        return error_set(error, ERROR_SYSTEM, "signalfd: %m");
+    return true;
+}
+
+static bool lock_take(struct run *run, struct error *error)
+{
+    char path[PATH_MAX];
+    TRY(folder_make(run->options->state_folder, 0700, error));
+    snprintf(path, sizeof path, "%s/lock", run->options->state_folder);
+    return file_lock(path, &run->lock_fd, error);
+}
+
+static bool plan_run(struct run *run, struct error *error)
+{
+    const struct plan_options options = {
+        .state_folder = run->options->state_folder,
+        .mode = run->options->io,
+        .now = clock_unix(),
+        .only = run->options->only,
+        .force = run->options->force,
+    };
+    if (run->options->register_only == NULL)
+        TRY(plan_make(run->manifest, run->state, &options, &run->plan, error));
+    return lanes_make(run->manifest, run->accounts, &run->plan, run->options->register_only,
+                      run->context.worker_count, &run->lanes, error);
+}
+
+static bool solvers_open(struct run *run, struct error *error)
+{
+    struct solvers_options options = {.manifest = &run->manifest->solvers, .state = run->state};
+    for (size_t i = 0; i < run->plan.due_count; i++) {
+        const struct plan_item *item = &run->plan.due[i];
+        if (item->deploy_only)
+            continue;
+        enum challenge_type type = run->manifest->entries[item->entry].challenge;
+        options.need_http = options.need_http || type == CHALLENGE_HTTP_01;
+        options.need_dns = options.need_dns || type == CHALLENGE_DNS_01;
+        options.need_tls_alpn = options.need_tls_alpn || type == CHALLENGE_TLS_ALPN_01;
+    }
+    if (!options.need_http && !options.need_dns && !options.need_tls_alpn)
+        return true;
+    return solvers_new(&options, &run->solvers, error);
+}
+
+static void point_of_store(const char *name)
+{
+    test_point(name);
+}
+
+static bool stages_open(struct run *run, struct error *error)
+{
+    const struct run_options *options = run->options;
+    const struct store_options store = {
+        .mode = options->io,
+        .root = options->state_folder,
+        .point = point_of_store,
+        .done = store_job_done,
+    };
+    const struct crypto_stage_options stage = {
+        .threads = options->crypto_threads,
+        .niceness = CRYPTO_NICENESS,
+        .done = crypto_job_done,
+    };
+    const struct deploy_options deploy = {
+        .state_folder = options->state_folder, .done = run_deployed, .context = run};
+    TRY(state_start(run->state, error));
+    TRY(store_new(&store, &run->store, error));
+    TRY(crypto_stage_new(options->crypto, &stage, &run->stage, error));
+    return deployer_new(&deploy, &run->deployer, error);
+}
+
+static unsigned worker_count(const struct run_options *options)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (options->workers > 0)
+        return options->workers;
+    if (cores < 1)
+        return 1;
+    return cores < WORKERS_DEFAULT_MAX ? (unsigned)cores : WORKERS_DEFAULT_MAX;
+}
+
+static void context_fill(struct run *run)
+{
+    const struct manifest_limits *limits = &run->manifest->limits;
+    struct run_context *context = &run->context;
+    context->crypto = run->options->crypto;
+    context->manifest = run->manifest;
+    context->lanes = &run->lanes;
+    context->state = run->state;
+    context->store = run->store;
+    context->stage = run->stage;
+    context->solvers = run->solvers;
+    context->state_folder = run->options->state_folder;
+    context->main_box = &run->box;
+    context->workers = run->workers;
+    context->http = (struct http_options){
+        .ca_file = run->options->ca_file,
+        .user_agent = "certmill/" CERTMILL_VERSION,
+        .body_limit = BODY_MAX,
+    };
+    context->account_key = run->options->account_key;
+    context->report_states = report_wants_states(run->report);
+    context->in_flight = limits->in_flight;
+    context->requests_per_second = limits->requests_per_second;
+    context->order_timeout_ms = (int64_t)limits->order_timeout_s * 1000;
+    context->orders_now = &run->orders_now;
+}
+
+static bool workers_open(struct run *run, struct error *error)
+{
+    run->workers = calloc(run->context.worker_count, sizeof *run->workers);
+    if (run->workers == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory for the workers");
+    context_fill(run);
+    for (unsigned i = 0; i < run->context.worker_count; i++) {
+        TRY(mailbox_init(&run->workers[i].box, error));
+        run->boxes++;
+    }
+    for (unsigned i = 0; i < run->context.worker_count; i++) {
+        TRY(worker_start(&run->context, &run->workers[i], i, error));
+        run->workers_started++;
+    }
+    return true;
+}
+
+static bool nothing_to_do(const struct run *run)
+{
+    return run->plan.due_count == 0 && run->options->register_only == NULL;
+}
+
+/* Everything that can be wrong on this side, before anything is sent. */
+static bool run_open(struct run *run, struct error *error)
+{
+    TRY(mailbox_init(&run->box, error));
+    run->box_open = true;
+    TRY(lock_take(run, error));
+    TRY(state_open(run->options->state_folder, false, &run->state, error));
+    run->context.worker_count = worker_count(run->options);
+    TRY(plan_run(run, error));
+    TRY(report_new(&run->options->report, &run->report, error));
+    if (nothing_to_do(run))
+        return true;
+    TRY(signals_open(run, error));
+    TRY(solvers_open(run, error));
+    return stages_open(run, error);
+}
+
+/* In the order in which they depend on each other: who may still call whom. */
+static void run_close(struct run *run)
+{
+    for (unsigned i = 0; i < run->boxes; i++)
+        mailbox_free(&run->workers[i].box);
+    free(run->workers);
+    deployer_free(run->deployer);
+    if (run->solvers != NULL)
+        solvers_free(run->solvers);
+    if (run->stage != NULL)
+        crypto_stage_free(run->stage);
+    if (run->store != NULL)
+        store_free(run->store);
+    if (run->state != NULL)
+        state_close(run->state);
+    run_mail_drop(run);
+    if (run->box_open)
+        mailbox_free(&run->box);
+    lanes_free(&run->lanes);
+    plan_free(&run->plan);
+    report_free(run->report);
+    if (run->signal_fd >= 0) {
+        close(run->signal_fd);
+        pthread_sigmask(SIG_SETMASK, &run->old_signals, NULL);
+    }
+    if (run->lock_fd >= 0)
+        close(run->lock_fd);
+}
+
+int run_execute(const struct manifest *manifest, const struct accounts *accounts,
+                const struct run_options *options, struct error *error)
+{
+    struct run run = {
+        .manifest = manifest,
+        .accounts = accounts,
+        .options = options,
+        .signal_fd = -1,
+        .lock_fd = -1,
+    };
+    int code = ENDING_USAGE;
+    error->kind = ERROR_NONE;
+    if (run_open(&run, error)) {
+        if (nothing_to_do(&run)) {
+            code = run_finish(&run);
+        } else if (workers_open(&run, error)) {
+            run_listen(&run);
+            code = run_finish(&run);
+        } else {
+            run_stop_workers(&run);
+        }
+    }
+    run_close(&run);
+    return code;
+}

@@ -1,0 +1,53 @@
+/* The main thread of a run, inside run/: what it holds, and its loop. */
+#ifndef CERTMILL_RUN_RUN_MAIN_H
+#define CERTMILL_RUN_RUN_MAIN_H
+
+#include "deploy/hooks.h"
+#include "run/message.h"
+#include "run/run.h"
+
+#include <signal.h>
+
+struct run {
+    const struct manifest *manifest;
+    const struct accounts *accounts;
+    const struct run_options *options;
+    struct run_context context;
+    struct plan plan;
+    struct lanes lanes;
+    struct state *state;
+    struct store *store;
+    struct crypto_stage *stage;
+    struct solvers *solvers;
+    struct deployer *deployer;
+    struct report *report;
+    struct mailbox box;
+    bool box_open;
+    struct worker *workers;
+    unsigned workers_started, workers_ended, boxes;
+    atomic_uint orders_now;
+    int signal_fd, lock_fd;
+    sigset_t old_signals;
+    unsigned signals;   /* SIGINT and SIGTERM seen */
+    int64_t park_at_ms; /* after a signal: then everything is parked */
+    bool parked;
+    pthread_t deploy_thread;
+    bool deploy_ended;
+    unsigned away; /* state changes of the main thread under way */
+    bool broken;   /* a worker had to give up */
+};
+
+/* Runs until every worker and the deploy hooks have ended. */
+void run_listen(struct run *run);
+/* Prints the summary and gives the exit code. */
+int run_finish(struct run *run);
+/* When not all workers could be started: ends those that were. */
+void run_stop_workers(struct run *run);
+/* Frees what is left in the main thread's mailbox. */
+void run_mail_drop(struct run *run);
+
+/* The deployer's callback. */
+void run_deployed(void *context, const struct manifest_entry *entry, unsigned sequence, bool ok,
+                  const struct error *error);
+
+#endif

@@ -1,0 +1,423 @@
+#include "run/session.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NONCE_CALLS_MAX    8
+#define NONCE_POOL_MAX     512
+#define NONCE_ATTEMPTS_MAX 100
+/* A nonce may be refused often by chance (test CAs do it half the time), but not for ever: after
+ * this many refusals in a row each further attempt waits. */
+#define NONCE_ATTEMPTS_QUICK 20
+#define UNREADABLE_TRIES_MAX 3
+#define BODY_ERROR_MAX       ((size_t)64 * 1024)
+
+static const struct backoff call_backoff = {.first_ms = 500, .cap_ms = 30000};
+
+const char *call_kind_name(enum call_kind kind)
+{
+    static const char *const names[] = {
+        [CALL_NONCE] = "newNonce",
+        [CALL_DIRECTORY] = "the directory",
+        [CALL_ACCOUNT] = "newAccount",
+        [CALL_NEW_ORDER] = "newOrder",
+        [CALL_ORDER] = "the order",
+        [CALL_AUTHORIZATION] = "the authorization",
+        [CALL_CHALLENGE] = "the challenge",
+        [CALL_FINALIZE] = "finalize",
+        [CALL_CERTIFICATE] = "the certificate",
+        [CALL_ORDER_LIST] = "the list of orders",
+        [CALL_CANDIDATE] = "an order of the list",
+    };
+    return names[kind];
+}
+
+bool session_init(struct worker *worker, struct ca *ca, struct session *session)
+{
+    const struct run_context *run = worker->run;
+    unsigned share = run->in_flight / run->worker_count +
+                     (worker->index < run->in_flight % run->worker_count ? 1 : 0);
+    *session = (struct session){
+        .worker = worker,
+        .ca = ca,
+        .nonces = nonce_pool_new(NONCE_POOL_MAX),
+        .rate_max = run->requests_per_second / run->worker_count,
+        .active_max = share,
+    };
+    session->last = &session->first;
+    double burst = session->rate_max > 10 ? session->rate_max / 10 : 1;
+    bucket_init(&session->bucket, session->rate_max, burst, clock_monotonic_ms());
+    return session->nonces != NULL;
+}
+
+static void call_free(struct call *call)
+{
+    slots_remove(&call->session->worker->calls, call->id);
+    free(call->url);
+    buf_free(&call->payload);
+    free(call);
+}
+
+void session_free(struct session *session)
+{
+    while (session->first != NULL) {
+        struct call *call = session->first;
+        session->first = call->next;
+        call_free(call);
+    }
+    nonce_pool_free(session->nonces);
+}
+
+struct call *call_new(struct worker *worker, struct ca *ca, struct lane *lane, enum call_kind kind,
+                      const char *url, call_handler *handler)
+{
+    struct call *call = calloc(1, sizeof *call);
+    char *copy = strdup(url);
+    if (call == NULL || copy == NULL || !slots_add(&worker->calls, call, &call->id)) {
+        free(call);
+        free(copy);
+        struct error error;
+        error_set(&error, ERROR_MEMORY, "no memory for a request");
+        worker_break(worker, &error);
+        return NULL;
+    }
+    call->kind = kind;
+    call->session = &worker->sessions[ca->index];
+    call->lane = lane;
+    call->url = copy;
+    call->handler = handler;
+    call->deadline_ms = worker->now_ms + worker->run->order_timeout_ms;
+    buf_init(&call->payload, JWS_MAX);
+    return call;
+}
+
+static void queue_back(struct call *call)
+{
+    struct session *session = call->session;
+    call->next = NULL;
+    *session->last = call;
+    session->last = &call->next;
+    session->queued++;
+}
+
+/* A call that is tried again goes before the new ones: its order is the older one. */
+static void queue_front(struct call *call)
+{
+    struct session *session = call->session;
+    call->next = session->first;
+    if (session->first == NULL)
+        session->last = &call->next;
+    session->first = call;
+    session->queued++;
+}
+
+static struct call *queue_take(struct session *session)
+{
+    struct call *call = session->first;
+    session->first = call->next;
+    if (session->first == NULL)
+        session->last = &session->first;
+    session->queued--;
+    return call;
+}
+
+void call_submit(struct call *call)
+{
+    queue_back(call);
+}
+
+static bool call_is_orphan(const struct call *call)
+{
+    return call->order_id != 0 && slots_get(&call->session->worker->orders, call->order_id) == NULL;
+}
+
+static void call_send(struct call *call, const char *nonce)
+{
+    static const char *const accept_chain[] = {"Accept: application/pem-certificate-chain", NULL};
+    struct worker *worker = call->session->worker;
+    struct error error;
+    struct buf body;
+    buf_init(&body, JWS_MAX * 2);
+    struct http_request request = {
+        .id = call->id,
+        .method = call->kind == CALL_NONCE ? HTTP_HEAD : HTTP_GET,
+        .url = call->url,
+        .once = call->once,
+    };
+    bool ready = true;
+    if (call->lane != NULL) {
+        const struct jws_header header = {
+            .url = call->url,
+            .nonce = nonce,
+            .kid = call->with_jwk ? NULL : call->lane->account_url,
+        };
+        ready = jws_sign(call->lane->signer, &header, buf_span(&call->payload), &body, &error);
+        request.method = HTTP_POST;
+        request.body = buf_span(&body);
+        request.content_type = "application/jose+json";
+        if (call->kind == CALL_CERTIFICATE)
+            request.headers = accept_chain;
+    }
+    if (!ready || !http_send(worker->http, &request, &error))
+        worker_break(worker, &error);
+    buf_free(&body);
+}
+
+static void nonces_fetch(struct session *session)
+{
+    while (session->nonce_calls < NONCE_CALLS_MAX && session->nonce_calls < session->queued &&
+           http_room(session->worker->http) > 0 &&
+           bucket_wait_ms(&session->bucket, session->worker->now_ms) == 0) {
+        struct call *call = call_new(session->worker, session->ca, NULL, CALL_NONCE,
+                                     session->ca->directory.new_nonce, NULL);
+        if (call == NULL)
+            return;
+        session->nonce_calls++;
+        bucket_take(&session->bucket);
+        call_send(call, NULL);
+    }
+}
+
+void session_pump(struct session *session)
+{
+    struct worker *worker = session->worker;
+    while (session->first != NULL && !worker->broken && http_room(worker->http) > 0) {
+        if (call_is_orphan(session->first)) {
+            call_free(queue_take(session));
+            continue;
+        }
+        if (bucket_wait_ms(&session->bucket, worker->now_ms) > 0)
+            return;
+        char nonce[NONCE_MAX + 1] = "";
+        if (session->first->lane != NULL && !nonce_take(session->nonces, worker->now_ms, nonce)) {
+            nonces_fetch(session);
+            return;
+        }
+        bucket_take(&session->bucket);
+        call_send(queue_take(session), nonce);
+    }
+}
+
+int64_t session_wait_ms(struct session *session, int64_t now_ms)
+{
+    if (session->first == NULL || http_room(session->worker->http) == 0)
+        return -1;
+    int64_t wait = bucket_wait_ms(&session->bucket, now_ms);
+    return wait > 0 ? wait : -1;
+}
+
+/* The server has trouble keeping up: half the pace, at most once a second, for thousands of
+ * requests may be refused in one moment. Every good answer takes it up again by a hundredth. */
+static void pace_cut(struct session *session)
+{
+    int64_t now_ms = session->worker->now_ms;
+    if (session->rate_max <= 0 || now_ms - session->rate_cut_ms < 1000)
+        return;
+    session->rate_cut_ms = now_ms;
+    session->bucket.rate = session->bucket.rate > 2 ? session->bucket.rate / 2 : 1;
+    if (session->bucket.rate > session->rate_max)
+        session->bucket.rate = session->rate_max;
+}
+
+static void pace_raise(struct session *session)
+{
+    if (session->rate_max <= 0 || session->bucket.rate >= session->rate_max)
+        return;
+    session->bucket.rate += session->rate_max / 100;
+    if (session->bucket.rate > session->rate_max)
+        session->bucket.rate = session->rate_max;
+}
+
+static void reply_give(struct call *call, const struct reply *reply)
+{
+    struct worker *worker = call->session->worker;
+    if (!call_is_orphan(call) && !worker->broken)
+        call->handler(worker, call, reply);
+    call_free(call);
+}
+
+/* Waits and tries again, or gives the reply to the handler when the wait would pass the deadline.
+ */
+static void retry_later(struct call *call, const struct reply *reply)
+{
+    struct worker *worker = call->session->worker;
+    int64_t left_ms = call->deadline_ms - worker->now_ms;
+    int64_t wait_ms = backoff_ms(&call_backoff, call->attempts++, reply->retry_after_s,
+                                 left_ms / 1000, jitter_next(&worker->random));
+    bool too_long = reply->retry_after_s >= 0 && reply->retry_after_s * 1000 > left_ms;
+    if (too_long || wait_ms >= left_ms) {
+        reply_give(call, reply);
+        return;
+    }
+    if (!timers_add(&worker->call_timers, worker->now_ms + wait_ms, call->id)) {
+        struct error error;
+        error_set(&error, ERROR_MEMORY, "no memory for a timer");
+        worker_break(worker, &error);
+    }
+}
+
+void session_retry(struct worker *worker, uint64_t call_id)
+{
+    struct call *call = slots_get(&worker->calls, call_id);
+    if (call != NULL)
+        queue_front(call);
+}
+
+/* Calls that have waited past their deadline, with no nonce to be had, will not be sent any more.
+ */
+static void queue_expire(struct session *session, const struct reply *reply)
+{
+    struct call *rest = session->first;
+    session->first = NULL;
+    session->last = &session->first;
+    session->queued = 0;
+    while (rest != NULL) {
+        struct call *call = rest;
+        rest = call->next;
+        if (session->worker->now_ms >= call->deadline_ms)
+            reply_give(call, reply);
+        else
+            queue_back(call);
+    }
+}
+
+static void nonce_answer(struct call *call, const struct reply *reply)
+{
+    struct session *session = call->session;
+    if (!reply->ok) {
+        queue_expire(session, reply);
+        /* It keeps its place among the nonce calls while it waits, so that they do not multiply. */
+        call->deadline_ms = INT64_MAX / 2;
+        retry_later(call, reply);
+        return;
+    }
+    session->nonce_calls--;
+    call_free(call);
+}
+
+static void reply_describe(const struct call *call, const struct http_response *response,
+                           struct reply *reply)
+{
+    reply->http = response;
+    reply->retry_after_s = -1;
+    int64_t seconds;
+    if (response->retry_after.data != NULL &&
+        time_parse_retry_after(response->retry_after, worker_now_unix(call->session->worker),
+                               &seconds))
+        reply->retry_after_s = seconds;
+    reply->ok =
+        response->failure == HTTP_ANSWERED && response->status >= 200 && response->status < 300;
+    if (reply->ok)
+        return;
+    const char *host = call->session->ca->host;
+    if (response->failure != HTTP_ANSWERED) {
+        error_set(&reply->error, ERROR_NETWORK, "no answer from %s to %s: %s", host,
+                  call_kind_name(call->kind), response->reason);
+        reply->uncertain = response->failure == HTTP_TIMEOUT || response->failure == HTTP_LOST ||
+                           response->failure == HTTP_TOO_LARGE;
+        return;
+    }
+    struct span body = response->body;
+    if (body.len > BODY_ERROR_MAX)
+        body.len = 0;
+    problem_read(response->status, response->content_type, body, &reply->problem);
+    error_set(&reply->error, ERROR_CA, "%s refused %s: %s%s%s%s", host, call_kind_name(call->kind),
+              reply->problem.text, reply->problem.type[0] != '\0' ? " (" : "", reply->problem.type,
+              reply->problem.type[0] != '\0' ? ")" : "");
+    /* An error without a problem document comes from something before the CA, or is spoilt. */
+    reply->uncertain = response->status == 500 || response->status == 502 ||
+                       response->status == 504 || reply->problem.type[0] == '\0';
+}
+
+static bool failure_is_final(enum http_failure failure)
+{
+    return failure == HTTP_UNTRUSTED || failure == HTTP_BAD_URL || failure == HTTP_TOO_LARGE;
+}
+
+/* What the session does by itself about an answer that is not the expected one. */
+static void answer_refused(struct call *call, const struct reply *reply)
+{
+    if (reply->http->failure != HTTP_ANSWERED) {
+        call->session->unanswered_in_row++;
+        call->session->unanswered = reply->error;
+        if (failure_is_final(reply->http->failure) || (call->once && reply->uncertain))
+            reply_give(call, reply);
+        else
+            retry_later(call, reply);
+        return;
+    }
+    call->session->unanswered_in_row = 0;
+    switch (reply->problem.reaction) {
+    case REACT_FRESH_NONCE:
+        if (call->nonce_attempts++ < NONCE_ATTEMPTS_QUICK)
+            queue_front(call);
+        else if (call->nonce_attempts < NONCE_ATTEMPTS_MAX)
+            retry_later(call, reply);
+        else
+            reply_give(call, reply);
+        return;
+    case REACT_BACK_OFF:
+        pace_cut(call->session);
+        if (call->once && reply->uncertain)
+            reply_give(call, reply);
+        else
+            retry_later(call, reply);
+        return;
+    case REACT_WAIT:
+        pace_cut(call->session);
+        /* How long a rate limit on new orders holds is the order's business: it may concern one
+         * domain or the whole account. */
+        if (call->kind == CALL_NEW_ORDER)
+            reply_give(call, reply);
+        else
+            retry_later(call, reply);
+        return;
+    default:
+        if (reply->problem.type[0] == '\0' && call->attempts < UNREADABLE_TRIES_MAX &&
+            !call->once && call->kind != CALL_DIRECTORY)
+            retry_later(call, reply);
+        else
+            reply_give(call, reply);
+    }
+}
+
+void session_answer(void *context, const struct http_response *response)
+{
+    struct worker *worker = context;
+    struct call *call = slots_get(&worker->calls, response->id);
+    if (call == NULL || response->failure == HTTP_CANCELLED)
+        return;
+    struct session *session = call->session;
+    if (response->replay_nonce.data != NULL)
+        nonce_put(session->nonces, response->replay_nonce, worker->now_ms);
+    struct reply reply = {0};
+    reply_describe(call, response, &reply);
+    if (reply.ok) {
+        session->unanswered_in_row = 0;
+        pace_raise(session);
+    }
+    if (call->kind == CALL_NONCE)
+        nonce_answer(call, &reply);
+    else if (reply.ok)
+        reply_give(call, &reply);
+    else
+        answer_refused(call, &reply);
+}
+
+void sessions_drop(struct worker *worker)
+{
+    for (uint32_t i = 0; i < worker->calls.count; i++) {
+        struct call *call = worker->calls.slots[i].object;
+        if (call != NULL)
+            call_free(call);
+    }
+    for (size_t i = 0; i < worker->run->lanes->ca_count; i++) {
+        struct session *session = &worker->sessions[i];
+        session->first = NULL;
+        session->last = &session->first;
+        session->queued = 0;
+        session->nonce_calls = 0;
+    }
+}

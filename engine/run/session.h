@@ -1,0 +1,98 @@
+/* A session: one worker's dealings with one CA. It keeps the nonces and the queue of calls, signs a
+ * call when it can go out, and tries again what may be tried again; a call's handler hears only of
+ * conclusive answers.
+ *
+ * What is tried again here, by the problem's reaction (acme/problem.c): a bad nonce at once;
+ * trouble of the server, rate limits and unreachable hosts later, until the call's deadline. A call
+ * marked `once` (newOrder, finalize) is not sent again when the CA may have acted on it: its
+ * handler looks first. */
+#ifndef CERTMILL_RUN_SESSION_H
+#define CERTMILL_RUN_SESSION_H
+
+#include "run/worker.h"
+
+enum call_kind {
+    CALL_NONCE,
+    CALL_DIRECTORY,
+    CALL_ACCOUNT,
+    CALL_NEW_ORDER,
+    CALL_ORDER,
+    CALL_AUTHORIZATION,
+    CALL_CHALLENGE,
+    CALL_FINALIZE,
+    CALL_CERTIFICATE,
+    CALL_ORDER_LIST,
+    CALL_CANDIDATE,
+};
+const char *call_kind_name(enum call_kind kind); /* "newOrder", for messages */
+
+struct call;
+
+/* A conclusive answer, valid during the handler. */
+struct reply {
+    bool ok;        /* answered with 2xx */
+    bool uncertain; /* the CA may have acted on it, but what it said is not known */
+    const struct http_response *http; /* NULL when the call was given up without an answer */
+    int64_t retry_after_s;            /* -1: none */
+    struct problem problem;           /* when not ok */
+    struct error error;               /* when not ok: the whole story in one sentence */
+};
+
+typedef void call_handler(struct worker *worker, struct call *call, const struct reply *reply);
+
+struct call {
+    struct call *next;
+    uint64_t id;
+    enum call_kind kind;
+    struct session *session;
+    struct lane *lane; /* signs; NULL: an unsigned GET or HEAD */
+    uint64_t order_id; /* whose it is; 0: not an order's */
+    uint32_t part;     /* which authorization */
+    char *url;
+    struct buf payload; /* empty: POST-as-GET */
+    bool with_jwk;      /* newAccount: the key itself in place of its URL */
+    bool once;
+    unsigned attempts;
+    unsigned nonce_attempts;
+    int64_t deadline_ms;
+    call_handler *handler;
+};
+
+struct session {
+    struct worker *worker;
+    struct ca *ca;
+    struct nonce_pool *nonces;
+    struct bucket bucket;
+    double rate_max;
+    int64_t rate_cut_ms; /* when the rate was last halved */
+    struct call *first, **last;
+    size_t queued;
+    unsigned nonce_calls;   /* newNonce requests out */
+    unsigned active_orders; /* orders that hold a place of the in-flight limit */
+    unsigned active_max;
+    unsigned unanswered_in_row;
+    struct error unanswered; /* the last of them */
+};
+
+bool session_init(struct worker *worker, struct ca *ca, struct session *session) MUST_USE;
+void session_free(struct session *session);
+
+/* Makes a call; NULL without memory (the worker is then broken). The URL is copied. The payload is
+ * filled by the caller before call_submit, which takes the call over. */
+struct call *call_new(struct worker *worker, struct ca *ca, struct lane *lane, enum call_kind kind,
+                      const char *url, call_handler *handler);
+void call_submit(struct call *call);
+
+/* Sends what can go out now: nonces, tokens of the bucket and room in the HTTP client allowing. */
+void session_pump(struct session *session);
+/* Milliseconds until session_pump can do more by the clock alone; -1: not by the clock. */
+int64_t session_wait_ms(struct session *session, int64_t now_ms);
+
+/* The HTTP client's callback, and the end of a wait before another try. */
+void session_answer(void *worker, const struct http_response *response);
+void session_retry(struct worker *worker, uint64_t call_id);
+
+/* Drops every queued and waiting call of this worker (its orders are gone). */
+void sessions_drop(struct worker *worker);
+
+#endif

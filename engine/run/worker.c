@@ -1,0 +1,343 @@
+#include "run/worker.h"
+
+#include "base/clock.h"
+#include "run/finder.h"
+#include "run/message.h"
+#include "run/order.h"
+#include "run/registrar.h"
+#include "run/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+/* Messages out with other threads, so that a lane of refused certificates does not fill the memory
+ * with changes of the state. */
+#define AWAY_MAX 4096
+/* The crypto stage is full and none of this worker's jobs is in it: look again after so long. */
+#define KEY_WAIT_MS 20
+/* So many calls in a row without any answer: no new orders until the CA answers again. */
+#define UNANSWERED_MAX 8
+/* Orders begun in one turn of the loop: keeps the answers of those under way from waiting. */
+#define BEGIN_MAX 64
+
+int64_t worker_now_unix(const struct worker *worker)
+{
+    (void)worker;
+    return clock_unix();
+}
+
+void worker_break(struct worker *worker, const struct error *error)
+{
+    if (worker->broken)
+        return;
+    worker->broken = true;
+    worker->broken_error = *error;
+}
+
+void workers_wake(const struct run_context *run)
+{
+    for (unsigned i = 0; i < run->worker_count; i++)
+        if (!atomic_exchange(&run->workers[i].lane_posted, true))
+            mailbox_post(&run->workers[i].box, &run->workers[i].lane_message);
+}
+
+static void state_came(struct worker *worker, struct state_message *message)
+{
+    struct order *order = order_find(worker, message->order_id);
+    bool ok = message->change.ok;
+    struct error error = message->change.error;
+    for (size_t i = 0; i < sizeof message->texts / sizeof message->texts[0]; i++)
+        free(message->texts[i]);
+    free(message);
+    if (!ok) {
+        worker_break(worker, &error);
+        return;
+    }
+    if (order != NULL && order_handlers_of(order)->committed != NULL)
+        order_handlers_of(order)->committed(order);
+}
+
+static void mail_handle(struct worker *worker, struct message *message)
+{
+    switch ((enum worker_message)message->kind) {
+    case WORKER_CRYPTO: {
+        struct crypto_message *crypto = (struct crypto_message *)message;
+        bool room = crypto->job.ok;
+        worker->away--;
+        key_made(worker, crypto);
+        if (room)
+            key_ask_again(worker);
+        return;
+    }
+    case WORKER_STORE: {
+        struct store_message *store = (struct store_message *)message;
+        worker->away--;
+        if (store->job.step == STORE_KEY)
+            key_stored(worker, store);
+        else
+            chain_stored(worker, store);
+        return;
+    }
+    case WORKER_STATE:
+        worker->away--;
+        state_came(worker, (struct state_message *)message);
+        return;
+    case WORKER_SOLVER:
+        worker->away--;
+        challenge_solved(worker, (struct solver_message *)message);
+        return;
+    case WORKER_LANE:
+        atomic_store(&worker->lane_posted, false);
+        return;
+    case WORKER_DRAIN:
+        worker->draining = true;
+        orders_drain(worker, false);
+        return;
+    case WORKER_PARK:
+        orders_drain(worker, true);
+        return;
+    }
+}
+
+static void mail_ready(void *context, uint32_t events)
+{
+    struct worker *worker = context;
+    (void)events;
+    worker->now_ms = clock_monotonic_ms();
+    struct message *message = mailbox_take(&worker->box);
+    while (message != NULL) {
+        struct message *next = message->next;
+        mail_handle(worker, message);
+        message = next;
+    }
+}
+
+static bool lane_has_more(const struct lane *lane)
+{
+    return atomic_load(&lane->next) < lane->count;
+}
+
+static bool lane_may_begin(const struct worker *worker, struct lane *lane)
+{
+    const struct session *session = &worker->sessions[lane->ca->index];
+    enum lane_status status = atomic_load_explicit(&lane->status, memory_order_acquire);
+    if (status == LANE_WAITING || !lane_has_more(lane))
+        return false;
+    if (status == LANE_REFUSED)
+        return true;
+    if (session->active_orders >= session->active_max)
+        return false;
+    /* With nothing under way any more, a CA that does not answer ends the lane's certificates. */
+    if (session->unanswered_in_row >= UNANSWERED_MAX)
+        return session->active_orders == 0;
+    int64_t wait_ms = atomic_load(&lane->orders_wait_until_ms) - worker->now_ms;
+    return wait_ms <= 0 || wait_ms > worker->run->order_timeout_ms;
+}
+
+static bool lane_begin(struct worker *worker, struct lane *lane)
+{
+    const struct session *session = &worker->sessions[lane->ca->index];
+    size_t at = atomic_fetch_add(&lane->next, 1);
+    /* The lane is empty now: a worker that waits for more of it may end. */
+    if (at + 1 >= lane->count)
+        workers_wake(worker->run);
+    if (at >= lane->count)
+        return true;
+    if (session->unanswered_in_row >= UNANSWERED_MAX)
+        lane_refuse(lane, &session->unanswered, NULL);
+    return order_start(worker, lane, lane->items[at]);
+}
+
+/* Takes certificates off the lanes, one lane after the other, while there is room. */
+static void orders_begin(struct worker *worker)
+{
+    size_t lanes = worker->run->lanes->count;
+    size_t passed = 0;
+    for (unsigned begun = 0; begun < BEGIN_MAX && passed < lanes;) {
+        if (worker->draining || worker->broken || worker->away >= AWAY_MAX)
+            return;
+        struct lane *lane = &worker->run->lanes->list[worker->next_lane];
+        worker->next_lane = (worker->next_lane + 1) % lanes;
+        if (!lane_may_begin(worker, lane)) {
+            passed++;
+            continue;
+        }
+        passed = 0;
+        begun++;
+        if (!lane_begin(worker, lane))
+            return;
+    }
+}
+
+static bool is_finished(const struct worker *worker)
+{
+    if (worker->order_count > 0 || worker->away > 0)
+        return false;
+    if (worker->draining || worker->broken)
+        return true;
+    if (!registrar_is_done(worker))
+        return false;
+    for (size_t i = 0; i < worker->run->lanes->count; i++)
+        if (lane_has_more(&worker->run->lanes->list[i]))
+            return false;
+    return true;
+}
+
+static void timers_run(struct worker *worker)
+{
+    uint64_t id;
+    while (timers_take_due(&worker->call_timers, worker->now_ms, &id))
+        session_retry(worker, id);
+    while (timers_take_due(&worker->order_timers, worker->now_ms, &id))
+        order_wake(worker, id);
+    orders_expire(worker);
+}
+
+static void earlier(int64_t *wait_ms, int64_t other_ms)
+{
+    if (other_ms >= 0 && (*wait_ms < 0 || other_ms < *wait_ms))
+        *wait_ms = other_ms;
+}
+
+static int64_t worker_wait_ms(struct worker *worker)
+{
+    const struct lanes *lanes = worker->run->lanes;
+    int64_t wait_ms = http_wait_ms(worker->http, worker->now_ms);
+    earlier(&wait_ms, timers_wait_ms(&worker->call_timers, worker->now_ms));
+    earlier(&wait_ms, timers_wait_ms(&worker->order_timers, worker->now_ms));
+    if (worker->oldest != NULL) {
+        int64_t left_ms = worker->oldest->deadline_ms - worker->now_ms;
+        earlier(&wait_ms, left_ms > 0 ? left_ms : 0);
+    }
+    if (worker->key_waiting != NULL)
+        earlier(&wait_ms, KEY_WAIT_MS);
+    for (size_t i = 0; i < lanes->ca_count; i++)
+        earlier(&wait_ms, session_wait_ms(&worker->sessions[i], worker->now_ms));
+    for (size_t i = 0; i < lanes->count; i++) {
+        struct lane *lane = &lanes->list[i];
+        int64_t limited_ms = atomic_load(&lane->orders_wait_until_ms) - worker->now_ms;
+        if (limited_ms > 0 && lane_has_more(lane) && !worker->draining)
+            earlier(&wait_ms, limited_ms);
+        else if (worker->away < AWAY_MAX && !worker->draining && lane_may_begin(worker, lane))
+            wait_ms = 0;
+    }
+    return wait_ms;
+}
+
+/* The state or the memory is gone: nothing can go on. */
+static void give_up(struct worker *worker)
+{
+    registrar_cancel(worker);
+    sessions_drop(worker);
+    orders_fail_all(worker, &worker->broken_error);
+}
+
+static void turn(struct worker *worker)
+{
+    struct error error;
+    worker->now_ms = clock_monotonic_ms();
+    http_tick(worker->http, worker->now_ms);
+    timers_run(worker);
+    if (worker->key_waiting != NULL && worker->now_ms >= worker->key_again_ms) {
+        worker->key_again_ms = worker->now_ms + KEY_WAIT_MS;
+        key_ask_again(worker);
+    }
+    orders_begin(worker);
+    for (size_t i = 0; i < worker->run->lanes->ca_count; i++)
+        session_pump(&worker->sessions[i]);
+    if (worker->broken)
+        give_up(worker);
+    if (is_finished(worker))
+        return;
+    int64_t wait_ms = worker_wait_ms(worker);
+    if (!loop_run_once(worker->loop, wait_ms, &error))
+        worker_break(worker, &error);
+}
+
+static void worker_free(struct worker *worker)
+{
+    sessions_drop(worker);
+    http_client_free(worker->http);
+    for (size_t i = 0; worker->sessions != NULL && i < worker->run->lanes->ca_count; i++)
+        session_free(&worker->sessions[i]);
+    free(worker->sessions);
+    if (worker->finders != NULL)
+        finders_free(worker);
+    registrar_free(worker);
+    slots_free(&worker->orders);
+    slots_free(&worker->calls);
+    timers_free(&worker->order_timers);
+    timers_free(&worker->call_timers);
+    loop_free(worker->loop);
+}
+
+static void *worker_main(void *context)
+{
+    struct worker *worker = context;
+    worker->now_ms = clock_monotonic_ms();
+    if (!registrar_start(worker)) {
+        struct error error;
+        error_set(&error, ERROR_MEMORY, "no memory for a worker");
+        worker_break(worker, &error);
+    }
+    if (worker->registrar != NULL)
+        while (!is_finished(worker))
+            turn(worker);
+    http_count(worker->http, &worker->counts);
+    worker->end_message.kind = MAIN_WORKER_END;
+    mailbox_post(worker->run->main_box, &worker->end_message);
+    return NULL;
+}
+
+static bool sessions_make(struct worker *worker, struct error *error)
+{
+    const struct lanes *lanes = worker->run->lanes;
+    worker->sessions = calloc(lanes->ca_count + 1, sizeof *worker->sessions);
+    worker->finders = calloc(lanes->count + 1, sizeof *worker->finders);
+    if (worker->sessions == NULL || worker->finders == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory for a worker");
+    for (size_t i = 0; i < lanes->ca_count; i++)
+        if (!session_init(worker, &lanes->cas[i], &worker->sessions[i]))
+            return error_set(error, ERROR_MEMORY, "no memory for a worker");
+    return true;
+}
+
+bool worker_start(const struct run_context *run, struct worker *worker, unsigned index,
+                  struct error *error)
+{
+    worker->run = run;
+    worker->index = index;
+    worker->random = (uint64_t)clock_monotonic_ms() * 0x9e3779b97f4a7c15u + index + 1;
+    worker->key_waiting_last = &worker->key_waiting;
+    worker->lane_message.kind = WORKER_LANE;
+    worker->drain_message.kind = WORKER_DRAIN;
+    worker->park_message.kind = WORKER_PARK;
+    slots_init(&worker->orders);
+    slots_init(&worker->calls);
+    timers_init(&worker->order_timers);
+    timers_init(&worker->call_timers);
+    TRY(loop_new(&worker->loop, error));
+    TRY(http_client_new(worker->loop, &run->http, session_answer, worker, &worker->http, error));
+    TRY(loop_watch(worker->loop, worker->box.event_fd, EPOLLIN, mail_ready, worker, error));
+    TRY(sessions_make(worker, error));
+    if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
+        return error_set(error, ERROR_SYSTEM, "a worker thread cannot be started");
+    return true;
+}
+
+void worker_join(struct worker *worker)
+{
+    pthread_join(worker->thread, NULL);
+    worker_free(worker);
+}
+
+void worker_drain(struct worker *worker)
+{
+    mailbox_post(&worker->box, &worker->drain_message);
+}
+
+void worker_park(struct worker *worker)
+{
+    mailbox_post(&worker->box, &worker->park_message);
+}
