@@ -14,6 +14,8 @@ static const struct {
     bool only_prints;
     int (*run)(const struct command_options *options);
 } handlers[] = {
+    {COMMAND_RUN, false, command_run},
+    {COMMAND_ACCOUNTS, false, command_accounts},
     {COMMAND_CHECK, true, command_check},
     {0, false, NULL},
 };

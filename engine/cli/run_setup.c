@@ -1,0 +1,57 @@
+#include "cli/run_setup.h"
+
+#include "base/clock.h"
+#include "cli/message.h"
+
+bool run_setup_make(const struct command_options *options, struct run_setup *ret_setup)
+{
+    const struct crypto_options crypto = {
+        .providers = options->provider_count > 0 ? options->providers : NULL,
+        .property_query = options->property_query,
+        .openssl_config = options->openssl_config,
+    };
+    struct error error;
+    *ret_setup = (struct run_setup){0};
+    if (!crypto_context_new(&crypto, &ret_setup->crypto, &error)) {
+        message_error(&error);
+        return false;
+    }
+    return inputs_read(options, &ret_setup->inputs);
+}
+
+void run_setup_free(struct run_setup *setup)
+{
+    inputs_free(&setup->inputs);
+    crypto_context_free(setup->crypto);
+}
+
+struct run_options run_setup_options(const struct command_options *options,
+                                     const struct run_setup *setup)
+{
+    return (struct run_options){
+        .state_folder = setup->inputs.state_folder,
+        .ca_file = options->ca_file,
+        .only = options->only,
+        .force = options->force,
+        .io = options->io,
+        .workers = options->workers,
+        .crypto_threads = options->crypto_threads,
+        .account_key = options->account_key,
+        .crypto = setup->crypto,
+        .report = {.progress = options->progress,
+                   .events = options->events,
+                   .json = options->json,
+                   .quiet = options->quiet,
+                   .now_unix = clock_unix(),
+                   .now_ms = clock_monotonic_ms()},
+    };
+}
+
+int run_setup_execute(const struct run_setup *setup, const struct run_options *options)
+{
+    struct error error;
+    int code = run_execute(&setup->inputs.manifest, &setup->inputs.accounts, options, &error);
+    if (error.kind != ERROR_NONE)
+        message_error(&error);
+    return code;
+}
