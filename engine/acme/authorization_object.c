@@ -21,14 +21,6 @@ static const char *const challenge_statuses[] = {
     [CHALLENGE_INVALID] = "invalid",
 };
 
-/* The names on the wire (RFC 8555 section 8, RFC 8737). */
-static const char *const challenge_types[] = {
-    [CHALLENGE_NONE] = NULL,
-    [CHALLENGE_HTTP_01] = "http-01",
-    [CHALLENGE_DNS_01] = "dns-01",
-    [CHALLENGE_TLS_ALPN_01] = "tls-alpn-01",
-};
-
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 const char *authorization_status_name(enum authorization_status status)
@@ -117,8 +109,7 @@ static bool challenges_read(const json_t *object, enum challenge_type wanted,
             continue; /* nothing that could be answered */
         offered_append(type, authorization);
         challenge_error_read(challenge, authorization);
-        bool is_wanted =
-            challenge_types[wanted] != NULL && strcmp(type, challenge_types[wanted]) == 0;
+        bool is_wanted = wanted != CHALLENGE_NONE && strcmp(type, challenge_type_name(wanted)) == 0;
         if (pending && is_wanted && !authorization->has_challenge)
             TRY(wanted_challenge_read(challenge, authorization, error));
     }

@@ -86,6 +86,9 @@ static const struct rule word_rules[] = {
     {"not awaiting external account binding", REACT_CONFIGURATION,
      "the EAB credentials are used up: make new ones at the CA and put them into the accounts "
      "file, or restore the key.pem of the account that used them"},
+    /* Sent as "unauthorized": without this every order of the account would be tried. */
+    {"account is not valid, has status", REACT_CONFIGURATION,
+     "the account was deactivated or revoked: register a new one"},
 };
 
 /* By HTTP status, for types that are not in the table and answers without a problem document. */

@@ -186,6 +186,30 @@ static void once_hook_runs_one_time_for_all(void)
     folder_end();
 }
 
+static void once_hook_need_not_read_its_input(void)
+{
+    static char names[MANIFEST_DOMAINS_MAX][254];
+    static const char *domains[MANIFEST_DOMAINS_MAX];
+    for (size_t i = 0; i < MANIFEST_DOMAINS_MAX; i++) {
+        memset(names[i], 'n', sizeof names[i] - 1);
+        domains[i] = names[i];
+    }
+    struct deployer *deployer = deployer_begin();
+    const char *const command[] = {"true", NULL};
+    struct deploy_hook once = {.command = command, .once = true, .timeout_s = 20};
+    struct manifest_entry entry = entry_of("big", &once);
+    entry.domains = domains;
+    entry.domain_count = MANIFEST_DOMAINS_MAX;
+    for (unsigned i = 0; i < 8; i++) /* 200 KB: more than a pipe holds */
+        deployer_add(deployer, &entry, i);
+    deployer_finished(deployer);
+    CHECK_INT(reports.count, 8);
+    for (unsigned i = 0; i < 8; i++)
+        CHECK_OK(reports.list[i].ok, reports.list[i].error);
+    deployer_free(deployer);
+    folder_end();
+}
+
 static void failing_once_hook_fails_each_of_its_certificates(void)
 {
     struct deployer *deployer = deployer_begin();
@@ -325,6 +349,7 @@ static const struct test tests[] = {
     TEST(certificate_without_hooks_is_deployed),
     TEST(failure_names_command_exit_and_last_words),
     TEST(once_hook_runs_one_time_for_all),
+    TEST(once_hook_need_not_read_its_input),
     TEST(failing_once_hook_fails_each_of_its_certificates),
     TEST(hanging_hook_is_ended_at_its_time),
     TEST(cancel_ends_the_hook_and_reports_no_more),

@@ -127,7 +127,7 @@ static void words_of_the_ca_are_kept_with_each_name(void)
     CHECK(span_ends(span_of(problem.type), "..."));
 }
 
-static void used_up_eab_credentials_are_recognised_by_words(void)
+static void refused_accounts_are_recognised_by_words(void)
 {
     static const char *const types[] = {"unauthorized", "malformed", "externalAccountRequired"};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
@@ -141,6 +141,11 @@ static void used_up_eab_credentials_are_recognised_by_words(void)
         CHECK_CONTAINS(problem_advice(&problem), "key.pem");
         CHECK_CONTAINS(problem_advice(&problem), "make new ones");
     }
+    struct problem problem = read_problem(
+        403, "{\"type\":\"urn:ietf:params:acme:error:unauthorized\",\"detail\":\"Account is not "
+             "valid, has status \\\"deactivated\\\"\"}");
+    CHECK_INT(problem.reaction, REACT_CONFIGURATION);
+    CHECK_CONTAINS(problem_advice(&problem), "register a new one");
 }
 
 static void hostile_words_are_made_printable_and_cut(void)
@@ -227,7 +232,7 @@ static const struct test tests[] = {
     TEST(every_type_has_its_reaction),
     TEST(answers_without_a_document_are_described),
     TEST(words_of_the_ca_are_kept_with_each_name),
-    TEST(used_up_eab_credentials_are_recognised_by_words),
+    TEST(refused_accounts_are_recognised_by_words),
     TEST(hostile_words_are_made_printable_and_cut),
     TEST(many_subproblems_are_cut_too),
     TEST(problem_inside_another_document_brings_its_own_status),
