@@ -17,6 +17,9 @@ static const struct {
     {COMMAND_RUN, false, command_run},
     {COMMAND_ACCOUNTS, false, command_accounts},
     {COMMAND_CHECK, true, command_check},
+    {COMMAND_PLAN, true, command_plan},
+    {COMMAND_LIST, true, command_list},
+    {COMMAND_STATUS, true, command_status},
     {0, false, NULL},
 };
 
@@ -44,7 +47,8 @@ static int stdout_close(int ending)
     }
     if (!failed)
         return ending;
-    if (system_error != EPIPE)
+    /* Otherwise the command has said already what is wrong. */
+    if (ending == ENDING_DONE && system_error != EPIPE)
         message_text("writing to standard output: %s", strerrordesc_np(system_error));
     return ending == ENDING_DONE ? ENDING_SOME_FAILED : ending;
 }

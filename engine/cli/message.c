@@ -1,5 +1,6 @@
 #include "cli/message.h"
 
+#include "cli/command.h"
 #include "report/format.h"
 
 #include <stdarg.h>
@@ -20,4 +21,10 @@ void message_text(const char *format, ...)
 void message_error(const struct error *error)
 {
     message_text("%s", error->text);
+}
+
+int message_ending(const struct error *error)
+{
+    message_error(error);
+    return ferror(stdout) ? ENDING_SOME_FAILED : ENDING_USAGE;
 }

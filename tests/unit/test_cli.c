@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "cli/harden.h"
+#include "state/state.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -157,6 +158,134 @@ static void check_names_every_mistake_and_no_secret(void)
     folder_remove();
 }
 
+#define MANIFEST                                      \
+    "version: 1\naccounts: accounts.yaml\nstate: .\n" \
+    "defaults: {account: lab}\ncertificates: [a.example, b.example]\n"
+
+static void plan_shows_what_is_due_and_why(void)
+{
+    folder_make_new();
+    file_put("accounts.yaml", 0600, ACCOUNTS);
+    file_put("m.yaml", 0600, MANIFEST);
+    struct ran ran = shell("certmill plan m.yaml 2>&1");
+    CHECK_INT(ran.status, 0);
+    CHECK_CONTAINS(ran.output, "a.example ");
+    CHECK_CONTAINS(ran.output, "2 of 2 certificates to issue");
+    ran = shell("certmill plan m.yaml --only 'b*' --json");
+    CHECK_INT(ran.status, 0);
+    json_t *json = json_loads(ran.output, 0, NULL);
+    const json_t *due = json_object_get(json, "due");
+    CHECK_INT(json_array_size(due), 1);
+    CHECK_TEXT(json_text(json_array_get(due, 0), "name", 20), "b.example");
+    CHECK_TEXT(json_text(json_array_get(due, 0), "reason", 20), "no-certificate");
+    json_decref(json);
+    file_put("m.yaml", 0600, MANIFEST "limits: {in-flight: 0}\n");
+    ran = shell("certmill plan m.yaml");
+    CHECK_INT(ran.status, 2);
+    CHECK_CONTAINS(ran.output, "limits.in-flight");
+    folder_remove();
+}
+
+static void manifest_of_the_manual_page_is_right(void)
+{
+    folder_make_new();
+    struct ran ran = shell(
+        "awk '/^\\.Bd -literal/ { on = 1; next }"
+        "     /^\\.Ed/ { if (text ~ /^version: 1/) printf \"%s\", text > \"fleet.yaml\";"
+        "                if (text ~ /^accounts:/) printf \"%s\", text > \"acme_accounts.yaml\";"
+        "                on = 0; text = \"\" }"
+        "     on { text = text $0 \"\\n\" }' " SOURCE_FOLDER "/engine/doc/certmill.1 &&"
+        "chmod 600 acme_accounts.yaml && sed -i 's/\"\\.\\.\\.\"/c2VjcmV0LW9mLXRoZS10ZXN0cw/' "
+        "acme_accounts.yaml && certmill check fleet.yaml");
+    check_ran(ran, 0, "fleet.yaml: 3 certificates, 1 account, no errors\n");
+    folder_remove();
+}
+
+#define ROWS 20000
+
+static void change_done(struct state_change *change)
+{
+    CHECK(change->ok);
+}
+
+/* A state database with ROWS certificates "c00000" to "c19999". */
+static void state_fill(void)
+{
+    static struct state_change changes[ROWS];
+    static char names[ROWS][8];
+    struct state *state;
+    struct error error;
+    CHECK_OK(state_open(folder, false, &state, &error), error);
+    CHECK_OK(state_start(state, &error), error);
+    for (int i = 0; i < ROWS; i++) {
+        snprintf(names[i], sizeof names[i], "c%05d", i);
+        changes[i] = (struct state_change){.kind = STATE_ISSUED, .done = change_done};
+        changes[i].certificate = (struct state_certificate){
+            .name = names[i],
+            .status = CERTIFICATE_ISSUED,
+            .digest = 1,
+            .sequence = 1,
+            .not_before = 1,
+            .not_after = INT64_C(4000000000),
+            .issued_at = 1,
+            .serial = "01",
+            .issuer = "Lab CA",
+            .key = "ECDSA-P256",
+            .account = "lab",
+            .directory = "https://127.0.0.1:1/dir",
+            .names = "a.example",
+            .last_error = "",
+        };
+        state_post(state, &changes[i]);
+    }
+    state_close(state);
+}
+
+static void list_and_status_show_the_state(void)
+{
+    folder_make_new();
+    check_ran(shell("certmill list --state . > /dev/null"), 2,
+              "certmill: . has no state database: no run has used this folder yet\n");
+    state_fill();
+    struct ran ran = shell("certmill list --state . --only 'c0001?'");
+    CHECK_INT(ran.status, 0);
+    CHECK_CONTAINS(ran.output, "c00010");
+    CHECK_CONTAINS(ran.output, "c00019");
+    CHECK(strstr(ran.output, "c00020") == NULL);
+    ran = shell("certmill list --state . --json | wc -c");
+    CHECK(strtol(ran.output, NULL, 10) > (long)ROWS * 50);
+    file_put("accounts.yaml", 0600, ACCOUNTS);
+    file_put("m.yaml", 0600, MANIFEST);
+    ran = shell("certmill status c00007 --manifest m.yaml");
+    CHECK_INT(ran.status, 0);
+    CHECK_CONTAINS(ran.output, "Lab CA");
+    ran = shell("certmill status c00007 --state . --json");
+    json_t *json = json_loads(ran.output, 0, NULL);
+    CHECK(json_is_object(json));
+    json_decref(json);
+    ran = shell("certmill status nobody --state . > /dev/null");
+    CHECK_INT(ran.status, 2);
+    CHECK_CONTAINS(ran.output, "certmill: there is no certificate nobody");
+    folder_remove();
+}
+
+static void list_to_a_closed_pipe_is_quiet(void)
+{
+    folder_make_new();
+    state_fill();
+    /* 141: ended by SIGPIPE, as other programs are; and not a word about it. */
+    struct ran ran = shell("{ certmill list --state .; echo $? > code; } | sed -n '2{s/ "
+                           ".*//;p;q;}'; cat code; rm code");
+    check_ran(ran, 0, "c00000\n141\n");
+    /* Help is printed with SIGPIPE ignored: the reader is gone before the first byte. */
+    ran = shell("mkfifo p; (exec < p) & exec 3> p; wait; certmill --help >&3; code=$?; rm p; "
+                "(exit $code)");
+    check_ran(ran, 1, "");
+    ran = shell("certmill list --state . > /dev/full");
+    check_ran(ran, 1, "certmill: writing the output: No space left on device\n");
+    folder_remove();
+}
+
 /* In a child: hardening is for the life of a process. */
 static void hardened_child(void)
 {
@@ -196,6 +325,10 @@ static void hardening_holds(void)
 
 static const struct test tests[] = {
     TEST(hardening_holds),
+    TEST(plan_shows_what_is_due_and_why),
+    TEST(manifest_of_the_manual_page_is_right),
+    TEST(list_and_status_show_the_state),
+    TEST(list_to_a_closed_pipe_is_quiet),
     TEST(usage_goes_to_standard_error_with_status_2),
     TEST(help_and_version_go_to_standard_output),
     TEST(lost_output_is_an_error),
