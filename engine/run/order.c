@@ -218,7 +218,7 @@ void order_end_parked(struct order *order, const char *why)
 
 void order_end_refused(struct order *order, const struct reply *reply)
 {
-    if (reply->http == NULL || reply->http->failure == HTTP_ANSWERED) {
+    if (reply->http->failure == HTTP_ANSWERED) {
         order_end_failed(order, &reply->error, &reply->problem);
         return;
     }
@@ -339,6 +339,9 @@ void orders_drain(struct worker *worker, bool now)
 
 void orders_fail_all(struct worker *worker, const struct error *error)
 {
-    while (worker->oldest != NULL)
-        order_end_failed(worker->oldest, error, NULL);
+    struct order *next;
+    for (struct order *order = worker->oldest; order != NULL; order = next) {
+        next = order->newer;
+        order_end_failed(order, error, NULL);
+    }
 }

@@ -251,7 +251,7 @@ static void directory_reply(struct worker *worker, struct call *call, const stru
     struct ca *ca = call->session->ca;
     struct registrar *registrar = worker->registrar;
     struct error error;
-    bool answered = reply->http != NULL && reply->http->failure == HTTP_ANSWERED;
+    bool answered = reply->http->failure == HTTP_ANSWERED;
     if (!reply->ok || !directory_parse(reply->http->body, &ca->directory, &error)) {
         if (answered && suffix_try(worker, ca))
             return;

@@ -32,7 +32,7 @@ struct call;
 struct reply {
     bool ok;        /* answered with 2xx */
     bool uncertain; /* the CA may have acted on it, but what it said is not known */
-    const struct http_response *http; /* NULL when the call was given up without an answer */
+    const struct http_response *http; /* never NULL; its failure tells whether there is an answer */
     int64_t retry_after_s;            /* -1: none */
     struct problem problem;           /* when not ok */
     struct error error;               /* when not ok: the whole story in one sentence */
@@ -88,8 +88,9 @@ void session_pump(struct session *session);
 /* Milliseconds until session_pump can do more by the clock alone; -1: not by the clock. */
 int64_t session_wait_ms(struct session *session, int64_t now_ms);
 
-/* The HTTP client's callback, and the end of a wait before another try. */
-void session_answer(void *worker, const struct http_response *response);
+/* The HTTP client's callback (the context is the worker), and the end of a wait before another try.
+ */
+void session_answer(void *context, const struct http_response *response);
 void session_retry(struct worker *worker, uint64_t call_id);
 
 /* Drops every queued and waiting call of this worker (its orders are gone). */
