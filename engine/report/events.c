@@ -1,7 +1,6 @@
 #include "report/events.h"
 
-#include "base/clock.h"
-#include "report/format.h"
+#include "report/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -83,32 +82,18 @@ static void event_write(struct events *events, json_t *event)
         events->torn = true;
 }
 
-/* Takes over `value`, as jansson's _new functions do; NULL (no memory) loses the event. */
-static void member_set(json_t **event, const char *key, json_t *value)
-{
-    if (*event == NULL)
-        json_decref(value);
-    else if (json_object_set_new_nocheck(*event, key, value) != 0)
-        json_release(event);
-}
-
+/* What is not known is left out: a line is written for each order. */
 static void member_text(json_t **event, const char *key, const char *text)
 {
     if (text != NULL && text[0] != '\0')
-        member_set(event, key, format_json_text(text));
-}
-
-static void member_time(json_t **event, const char *key, int64_t unix_seconds)
-{
-    char text[TIME_TEXT_MAX];
-    member_set(event, key, json_string_nocheck(time_format_rfc3339(unix_seconds, text)));
+        output_member_text(event, key, text);
 }
 
 static void member_ms(json_t **event, const char *key, double seconds)
 {
     /* The bound keeps the conversion to an integer defined. */
     if (seconds >= 0 && seconds < 1e12)
-        member_set(event, key, json_integer((json_int_t)(seconds * 1000.0 + 0.5)));
+        output_member(event, key, json_integer((json_int_t)(seconds * 1000.0 + 0.5)));
 }
 
 static json_t *event_new(const char *kind, int64_t now_unix)
@@ -116,8 +101,8 @@ static json_t *event_new(const char *kind, int64_t now_unix)
     json_t *event = json_object();
     if (event == NULL)
         return NULL;
-    member_time(&event, "time", now_unix);
-    member_set(&event, "event", json_string_nocheck(kind));
+    output_member_time(&event, "time", now_unix);
+    output_member(&event, "event", json_string_nocheck(kind));
     return event;
 }
 
@@ -153,11 +138,11 @@ void events_news(struct events *events, const struct news *news, int64_t now_uni
     member_text(&event, "type", news->type);
     member_text(&event, "advice", news->advice);
     if (news->kind == NEWS_RUN_STARTED)
-        member_set(&event, "total", json_integer((json_int_t)news->total));
+        output_member_count(&event, "total", news->total);
     if (news->sequence > 0)
-        member_set(&event, "sequence", json_integer((json_int_t)news->sequence));
+        output_member_count(&event, "sequence", news->sequence);
     if (news->not_after > 0)
-        member_time(&event, "not_after", news->not_after);
+        output_member_time(&event, "not_after", news->not_after);
     if (news->kind == NEWS_ISSUED)
         member_ms(&event, "duration_ms", news->seconds);
     if (news->kind == NEWS_WAITING)
@@ -172,13 +157,13 @@ void events_finished(struct events *events, const struct report_totals *totals, 
     if (events->fd < 0)
         return;
     json_t *event = event_new("run-finished", now_unix);
-    member_set(&event, "interrupted", json_boolean(interrupted));
-    member_set(&event, "due", json_integer((json_int_t)totals->due));
-    member_set(&event, "issued", json_integer((json_int_t)totals->issued));
-    member_set(&event, "failed", json_integer((json_int_t)totals->failed));
-    member_set(&event, "parked", json_integer((json_int_t)totals->parked));
-    member_set(&event, "deploy_failed", json_integer((json_int_t)totals->deploy_failed));
-    member_set(&event, "warnings", json_integer((json_int_t)totals->warnings));
+    output_member(&event, "interrupted", json_boolean(interrupted));
+    output_member_count(&event, "due", totals->due);
+    output_member_count(&event, "issued", totals->issued);
+    output_member_count(&event, "failed", totals->failed);
+    output_member_count(&event, "parked", totals->parked);
+    output_member_count(&event, "deploy_failed", totals->deploy_failed);
+    output_member_count(&event, "warnings", totals->warnings);
     member_ms(&event, "duration_ms", seconds);
     event_write(events, event);
     json_decref(event);
