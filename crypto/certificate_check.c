@@ -1,8 +1,9 @@
-#include "certificate_der.h"
+#include "certificate_verify.h"
 
 #include "base/arena.h"
 #include "base/base64.h"
 #include "base/clock.h"
+#include "context_internal.h"
 #include "der.h"
 #include "key_der.h"
 #include "pem.h"
@@ -17,7 +18,6 @@
 struct chain_link {
     struct buf der;
     struct certificate_parts parts;
-    X509 *x509;
 };
 
 struct chain {
@@ -27,10 +27,8 @@ struct chain {
 
 static void chain_release(struct chain *chain)
 {
-    for (size_t i = 0; i < chain->count; i++) {
-        X509_free(chain->links[i].x509);
+    for (size_t i = 0; i < chain->count; i++)
         buf_free(&chain->links[i].der);
-    }
 }
 
 /* Adds the next link; error texts count from 1, as an operator reads the file. */
@@ -71,33 +69,19 @@ static bool chain_read(struct span pem, struct chain *chain, struct error *error
     return true;
 }
 
-static bool link_parse(const struct crypto_context *context, struct chain *chain, size_t index,
-                       struct error *error)
-{
-    struct chain_link *link = &chain->links[index];
-    const unsigned char *at = (const unsigned char *)link->der.data;
-    link->x509 = X509_new_ex(crypto_library(context), crypto_properties(context));
-    if (link->x509 == NULL || d2i_X509(&link->x509, &at, (long)link->der.len) == NULL) {
-        crypto_error(error, "reading it");
-        return error_prefix(error, "certificate %zu of the chain: ", index + 1);
-    }
-    return true;
-}
-
 /* Equal bytes are the same key; only a key that is encoded in another way needs OpenSSL to tell. */
-static bool key_check(const struct crypto_context *context, struct chain *chain,
-                      struct span public_key, struct error *error)
+static bool key_check(const struct crypto_context *context, struct span found, struct span wanted,
+                      struct error *error)
 {
-    if (span_equal(public_key, chain->links[0].parts.public_key_element))
+    if (span_equal(found, wanted))
         return true;
-    if (chain->links[0].x509 == NULL)
-        TRY(link_parse(context, chain, 0, error));
-    const unsigned char *at = (const unsigned char *)public_key.data;
-    EVP_PKEY *wanted = d2i_PUBKEY_ex(NULL, &at, (long)public_key.len, crypto_library(context),
-                                     crypto_properties(context));
-    const EVP_PKEY *found = X509_get0_pubkey(chain->links[0].x509);
-    bool same = wanted != NULL && found != NULL && EVP_PKEY_eq(found, wanted) == 1;
-    EVP_PKEY_free(wanted);
+    const unsigned char *at_found = (const unsigned char *)found.data;
+    const unsigned char *at_wanted = (const unsigned char *)wanted.data;
+    EVP_PKEY *found_key CLEANUP(key_release) = d2i_PUBKEY_ex(
+        NULL, &at_found, (long)found.len, crypto_library(context), crypto_properties(context));
+    EVP_PKEY *wanted_key CLEANUP(key_release) = d2i_PUBKEY_ex(
+        NULL, &at_wanted, (long)wanted.len, crypto_library(context), crypto_properties(context));
+    bool same = found_key != NULL && wanted_key != NULL && EVP_PKEY_eq(found_key, wanted_key) == 1;
     ERR_clear_error();
     return same ||
            error_set(error, ERROR_PROTOCOL, "the certificate's key is not the one of the request");
@@ -176,21 +160,13 @@ static bool dates_check(const struct chain *chain, const struct certificate_requ
     return true;
 }
 
-static bool signatures_check(const struct crypto_context *context, struct chain *chain,
+static bool signatures_check(const struct crypto_context *context, const struct chain *chain,
                              struct error *error)
 {
     for (size_t i = 0; i + 1 < chain->count; i++) {
-        struct chain_link *child = &chain->links[i];
-        struct chain_link *issuer = &chain->links[i + 1];
-        if (child->x509 == NULL)
-            TRY(link_parse(context, chain, i, error));
-        TRY(link_parse(context, chain, i + 1, error));
-        EVP_PKEY *key = X509_get0_pubkey(issuer->x509);
-        bool linked = X509_NAME_cmp(X509_get_issuer_name(child->x509),
-                                    X509_get_subject_name(issuer->x509)) == 0 &&
-                      key != NULL && X509_verify(child->x509, key) == 1;
-        ERR_clear_error();
-        if (!linked)
+        const struct chain_link *link = &chain->links[i];
+        if (!certificate_is_signed_by(context, buf_span(&link->der), &link->parts,
+                                      &chain->links[i + 1].parts))
             return error_set(error, ERROR_PROTOCOL,
                              "certificate %zu of the chain is not signed by certificate %zu", i + 1,
                              i + 2);
@@ -220,7 +196,7 @@ bool certificate_check(const struct crypto_context *context, struct span pem,
     struct certificate_info info = {0};
     TRY(chain_read(pem, &chain, error));
     TRY(certificate_info_from(&chain.links[0].parts, &info, error));
-    TRY(key_check(context, &chain, request->public_key, error));
+    TRY(key_check(context, chain.links[0].parts.public_key, request->public_key, error));
     TRY(names_check(&info, request, error));
     TRY(dates_check(&chain, request, error));
     TRY(signatures_check(context, &chain, error));

@@ -72,29 +72,45 @@ static bool validity_read(struct span validity, struct certificate_parts *parts,
     return true;
 }
 
+/* The outer structure: what is signed, by which algorithm, and the signature. */
+static bool outer_read(struct span der, struct certificate_parts *parts, struct span *ret_signed,
+                       struct error *error)
+{
+    struct span certificate;
+    struct span bits;
+    if (!der_take(&der, DER_SEQUENCE, &certificate) || der.len != 0 ||
+        !der_take_whole(&certificate, DER_SEQUENCE, &parts->signed_element) ||
+        !der_take_whole(&certificate, DER_SEQUENCE, &parts->signature_algorithm) ||
+        !der_take(&certificate, DER_BIT_STRING, &bits) || certificate.len != 0 || bits.len < 1 ||
+        bits.data[0] != 0)
+        return damaged(error, "its outer structure");
+    parts->signature = span_from(bits, 1);
+    struct span element = parts->signed_element;
+    return der_take(&element, DER_SEQUENCE, ret_signed) || damaged(error, "its outer structure");
+}
+
 bool certificate_walk(struct span der, struct certificate_parts *ret_parts, struct error *error)
 {
     struct certificate_parts parts = {0};
-    struct span certificate;
-    struct span tbs;
-    struct span ignored;
-    if (!der_take(&der, DER_SEQUENCE, &certificate) || der.len != 0 ||
-        !der_take(&certificate, DER_SEQUENCE, &tbs) ||
-        !der_take(&certificate, DER_SEQUENCE, &ignored) ||
-        !der_take(&certificate, DER_BIT_STRING, &ignored) || certificate.len != 0)
-        return damaged(error, "its outer structure");
+    struct span tbs = {0};
+    struct span algorithm;
+    struct span validity;
+    TRY(outer_read(der, &parts, &tbs, error));
     der_skip(&tbs, DER_CONTEXT_CONSTRUCTED(0)); /* version */
     if (!der_take(&tbs, DER_INTEGER, &parts.serial) || parts.serial.len == 0)
         return damaged(error, "its serial number");
-    struct span validity;
-    if (!der_take(&tbs, DER_SEQUENCE, &ignored) || !der_take(&tbs, DER_SEQUENCE, &parts.issuer) ||
-        !der_take(&tbs, DER_SEQUENCE, &validity) || !der_take(&tbs, DER_SEQUENCE, &parts.subject))
+    /* The algorithm stands inside and outside of what is signed, and must be the same (RFC 5280
+     * section 4.1.1.2): the outer one could be changed by anybody. */
+    if (!der_take_whole(&tbs, DER_SEQUENCE, &algorithm) ||
+        !span_equal(algorithm, parts.signature_algorithm))
+        return damaged(error, "its signature algorithm");
+    if (!der_take_whole(&tbs, DER_SEQUENCE, &parts.issuer) ||
+        !der_take(&tbs, DER_SEQUENCE, &validity) ||
+        !der_take_whole(&tbs, DER_SEQUENCE, &parts.subject))
         return damaged(error, "its issuer, dates or subject");
     TRY(validity_read(validity, &parts, error));
-    const char *key_start = tbs.data;
-    if (!der_take(&tbs, DER_SEQUENCE, &parts.public_key))
+    if (!der_take_whole(&tbs, DER_SEQUENCE, &parts.public_key))
         return damaged(error, "its public key");
-    parts.public_key_element = span_make(key_start, (size_t)(tbs.data - key_start));
     TRY(extensions_walk(tbs, &parts, error));
     *ret_parts = parts;
     return true;

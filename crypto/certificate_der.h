@@ -4,17 +4,21 @@
 
 #include "crypto/certificate.h"
 
-/* Content without tag and length unless said otherwise; all point into the DER. */
+/* All point into the DER. */
 struct certificate_parts {
+    /* Content only. */
     struct span serial;
-    struct span issuer;  /* Name: a sequence of RDNs */
-    struct span subject; /* as the issuer */
-    int64_t not_before;  /* unix seconds */
+    struct span names;            /* GeneralNames of the subjectAltName, or empty */
+    struct span authority_key_id; /* AuthorityKeyIdentifier, or empty */
+    struct span signature;        /* without the bit string's count of unused bits */
+    /* Whole elements, with tag and length. */
+    struct span issuer;              /* Name */
+    struct span subject;             /* Name */
+    struct span public_key;          /* SubjectPublicKeyInfo */
+    struct span signed_element;      /* TBSCertificate */
+    struct span signature_algorithm; /* AlgorithmIdentifier */
+    int64_t not_before;              /* unix seconds */
     int64_t not_after;
-    struct span public_key;         /* SubjectPublicKeyInfo */
-    struct span public_key_element; /* the same with tag and length */
-    struct span names;              /* GeneralNames of the subjectAltName, or empty */
-    struct span authority_key_id;   /* AuthorityKeyIdentifier, or empty */
 };
 
 /* Walks the whole certificate and nothing behind it. */

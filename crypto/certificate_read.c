@@ -93,8 +93,11 @@ void certificate_name_text(struct span name, bool only_common_name, char *text, 
     struct span oid;
     struct span value;
     unsigned tag;
+    struct span sets = {0};
     text[0] = '\0';
-    while (der_take(&name, DER_SET, &set)) {
+    if (!der_take(&name, DER_SEQUENCE, &sets))
+        return;
+    while (der_take(&sets, DER_SET, &set)) {
         while (der_take(&set, DER_SEQUENCE, &pair)) {
             if (!der_take(&pair, DER_OID, &oid) || !der_next(&pair, &tag, &value))
                 return;
@@ -119,8 +122,10 @@ static bool key_read(struct span public_key, struct key_spec *ret_spec)
     struct span oid;
     struct span bits;
     struct span curve;
-    TRY(der_take(&public_key, DER_SEQUENCE, &algorithm));
-    TRY(der_take(&public_key, DER_BIT_STRING, &bits));
+    struct span fields;
+    TRY(der_take(&public_key, DER_SEQUENCE, &fields));
+    TRY(der_take(&fields, DER_SEQUENCE, &algorithm));
+    TRY(der_take(&fields, DER_BIT_STRING, &bits));
     TRY(bits.len > 1 && bits.data[0] == 0);
     TRY(der_take(&algorithm, DER_OID, &oid));
     if (span_equal(oid, SPAN_LITERAL("\x2a\x86\x48\xce\x3d\x02\x01"))) {

@@ -1,4 +1,5 @@
 #include "context_internal.h"
+#include "issuer_keys.h"
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -25,6 +26,7 @@ struct crypto_context {
     char *properties;
     EVP_MD *sha256;
     EVP_MAC *hmac;
+    struct issuer_keys *issuer_keys;
 };
 
 /* OpenSSL has one secure heap a process and does not tell later whether it could be locked, so this
@@ -142,8 +144,9 @@ bool crypto_context_new(const struct crypto_options *options, struct crypto_cont
                                                          : secure_heap_default(),
                          error));
     struct crypto_context *context = calloc(1, sizeof *context);
-    if (context == NULL || (context->library = OSSL_LIB_CTX_new()) == NULL) {
-        free(context);
+    if (context == NULL || (context->library = OSSL_LIB_CTX_new()) == NULL ||
+        (context->issuer_keys = issuer_keys_new()) == NULL) {
+        crypto_context_free(context);
         return error_set(error, ERROR_MEMORY, "no memory for OpenSSL's context");
     }
     if (options->property_query != NULL &&
@@ -163,6 +166,7 @@ void crypto_context_free(struct crypto_context *context)
 {
     if (context == NULL)
         return;
+    issuer_keys_free(context->issuer_keys);
     EVP_MD_free(context->sha256);
     EVP_MAC_free(context->hmac);
     while (context->provider_count > 0)
@@ -190,6 +194,11 @@ const EVP_MD *crypto_sha256(const struct crypto_context *context)
 EVP_MAC *crypto_hmac(const struct crypto_context *context)
 {
     return context->hmac;
+}
+
+struct issuer_keys *crypto_issuer_keys(const struct crypto_context *context)
+{
+    return context->issuer_keys;
 }
 
 /* A quarter free is not much for a key of 4096 bits, whose pieces are up to 4 KiB and in which the

@@ -5,9 +5,12 @@
 
 #include "crypto/context.h"
 
-/* Both live as long as the context. */
+struct issuer_keys;
+
+/* All live as long as the context. */
 const EVP_MD *crypto_sha256(const struct crypto_context *context);
 EVP_MAC *crypto_hmac(const struct crypto_context *context);
+struct issuer_keys *crypto_issuer_keys(const struct crypto_context *context);
 
 /* `len` bytes and a NUL on the secure heap, zeroed. ERROR_MEMORY says that the heap is full. */
 bool secret_make(size_t len, struct secret *ret_secret, struct error *error) MUST_USE;

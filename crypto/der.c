@@ -40,6 +40,15 @@ bool der_take(struct span *rest, unsigned tag, struct span *ret_content)
     return true;
 }
 
+bool der_take_whole(struct span *rest, unsigned tag, struct span *ret_element)
+{
+    const char *start = rest->data;
+    struct span content;
+    TRY(der_take(rest, tag, &content));
+    *ret_element = span_make(start, (size_t)(content.data + content.len - start));
+    return true;
+}
+
 bool der_skip(struct span *rest, unsigned tag)
 {
     struct span content;

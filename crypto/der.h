@@ -32,6 +32,9 @@ bool der_next(struct span *rest, unsigned *ret_tag, struct span *ret_content) MU
 /* As der_next, for an element that must have this tag. */
 bool der_take(struct span *rest, unsigned tag, struct span *ret_content) MUST_USE;
 
+/* As der_take, but gives the whole element, with tag and length. */
+bool der_take_whole(struct span *rest, unsigned tag, struct span *ret_element) MUST_USE;
+
 /* Takes an element off only when it has this tag; true when it did. */
 bool der_skip(struct span *rest, unsigned tag);
 

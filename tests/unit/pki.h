@@ -91,8 +91,9 @@ static inline X509 *pki_certificate(const struct pki_wish *wish)
         pki_extend(certificate, &context, NID_subject_alt_name, wish->names);
     else
         pki_extend(certificate, &context, NID_basic_constraints, "critical,CA:TRUE");
-    CHECK(X509_sign(certificate, wish->issuer_key != NULL ? wish->issuer_key : wish->key,
-                    EVP_sha256()) > 0);
+    EVP_PKEY *signing = wish->issuer_key != NULL ? wish->issuer_key : wish->key;
+    CHECK(X509_sign(certificate, signing, EVP_PKEY_is_a(signing, "ED25519") ? NULL : EVP_sha256()) >
+          0);
     return certificate;
 }
 

@@ -4,6 +4,7 @@
 #include "base/base64.h"
 
 #include <openssl/err.h>
+#include <pthread.h>
 
 struct world {
     struct crypto_context *context;
@@ -415,6 +416,118 @@ static void a_thousand_names_are_found(void)
     world_drop(&world);
 }
 
+/* Algorithms that few CAs use, and one name in two string types. */
+static void unusual_issuers_are_understood(void)
+{
+    struct world world;
+    world_make(&world);
+    struct certificate_request request = request_for(world.leaf_key);
+    EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    X509 *issuer = pki_certificate(&(struct pki_wish){.common_name = "Edwards", .key = key});
+    struct pki_wish wish = {.names = "DNS:www.example.com,IP:192.0.2.1,IP:2001:db8::1",
+                            .key = world.leaf_key,
+                            .issuer = issuer,
+                            .issuer_key = key};
+    X509 *leaf = pki_certificate(&wish);
+    struct error error;
+    struct buf pem;
+    struct certificate_chain chain;
+    pem_of(&pem, CHAIN(leaf, issuer));
+    CHECK_OK(certificate_check(world.context, buf_span(&pem), &request, &chain, &error), error);
+    certificate_chain_free(&chain);
+    buf_free(&pem);
+    /* The same name, another key of the same kind. */
+    EVP_PKEY *other = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    X509 *impostor = pki_certificate(&(struct pki_wish){.common_name = "Edwards", .key = other});
+    refuse(&world, CHAIN(leaf, impostor), &request, "certificate 1 of the chain is not signed by");
+    X509_free(impostor);
+    /* And a key of a kind that cannot have made the signature. */
+    impostor =
+        pki_certificate(&(struct pki_wish){.common_name = "Edwards", .key = world.middle_key});
+    refuse(&world, CHAIN(leaf, impostor), &request, "certificate 1 of the chain is not signed by");
+    X509_free(impostor);
+    X509_free(issuer);
+    X509_free(leaf);
+    EVP_PKEY_free(other);
+    EVP_PKEY_free(key);
+
+    X509 *printable = pki_certificate(&(struct pki_wish){
+        .common_name = "Some  CA", .key = world.middle_key, .string_type = V_ASN1_PRINTABLESTRING});
+    issuer = pki_certificate(&(struct pki_wish){.common_name = "some ca", .key = world.middle_key});
+    wish.issuer = printable;
+    wish.issuer_key = world.middle_key;
+    leaf = pki_certificate(&wish);
+    pem_of(&pem, CHAIN(leaf, issuer));
+    CHECK_OK(certificate_check(world.context, buf_span(&pem), &request, &chain, &error), error);
+    certificate_chain_free(&chain);
+    buf_free(&pem);
+    X509_free(printable);
+    X509_free(issuer);
+    X509_free(leaf);
+    world_drop(&world);
+}
+
+#define ISSUERS 40 /* more than a context keeps */
+
+struct many {
+    struct world world;
+    struct buf good[ISSUERS];
+    struct buf bad[ISSUERS]; /* with the next issuer's certificate */
+};
+
+static void *check_many(void *argument)
+{
+    struct many *many = argument;
+    struct certificate_request request = request_for(many->world.leaf_key);
+    for (int round = 0; round < 5; round++)
+        for (int i = 0; i < ISSUERS; i++) {
+            struct error error;
+            struct certificate_chain chain;
+            CHECK_OK(certificate_check(many->world.context, buf_span(&many->good[i]), &request,
+                                       &chain, &error),
+                     error);
+            certificate_chain_free(&chain);
+            CHECK(!certificate_check(many->world.context, buf_span(&many->bad[i]), &request, &chain,
+                                     &error));
+            CHECK_CONTAINS(error.text, "is not signed by");
+        }
+    return NULL;
+}
+
+static void many_issuers_on_many_threads(void)
+{
+    static struct many many;
+    X509 *issuers[ISSUERS];
+    EVP_PKEY *keys[ISSUERS];
+    world_make(&many.world);
+    for (int i = 0; i < ISSUERS; i++) {
+        keys[i] = pki_key(many.world.context, KEY_ECDSA, 256);
+        issuers[i] = pki_certificate(&(struct pki_wish){.common_name = "One", .key = keys[i]});
+    }
+    for (int i = 0; i < ISSUERS; i++) {
+        X509 *leaf = pki_certificate(&(struct pki_wish){.names = "DNS:www.example.com,IP:192.0.2.1,"
+                                                                 "IP:2001:db8::1",
+                                                        .key = many.world.leaf_key,
+                                                        .issuer = issuers[i],
+                                                        .issuer_key = keys[i]});
+        pem_of(&many.good[i], CHAIN(leaf, issuers[i]));
+        pem_of(&many.bad[i], CHAIN(leaf, issuers[(i + 1) % ISSUERS]));
+        X509_free(leaf);
+    }
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_create(&threads[i], NULL, check_many, &many) == 0);
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    for (int i = 0; i < ISSUERS; i++) {
+        buf_free(&many.good[i]);
+        buf_free(&many.bad[i]);
+        X509_free(issuers[i]);
+        EVP_PKEY_free(keys[i]);
+    }
+    world_drop(&many.world);
+}
+
 static const struct test tests[] = {
     TEST(good_chains_are_cut_into_files),
     TEST(keys_and_names_must_be_those_asked_for),
@@ -424,6 +537,8 @@ static const struct test tests[] = {
     TEST(texts_that_are_no_chain),
     TEST(no_flipped_bit_passes),
     TEST(issuers_among_alternate_chains),
+    TEST(unusual_issuers_are_understood),
+    TEST(many_issuers_on_many_threads),
     TEST(a_thousand_names_are_found),
 };
 

@@ -45,8 +45,8 @@ struct certificate_request {
     const char *const *names; /* the certificate must hold each of them; it may hold more */
     size_t count;
     struct span public_key; /* DER, from key_public_der */
-    int64_t now;        /* unix seconds */
-    int64_t clock_skew; /* seconds that notBefore may lie in the future */
+    int64_t now;            /* unix seconds */
+    int64_t clock_skew;     /* seconds that notBefore may lie in the future */
 };
 
 /* A checked chain, cut into the files of the store. All PEM with one final line end. */
@@ -59,9 +59,10 @@ struct certificate_chain {
 };
 
 /* Checks an application/pem-certificate-chain (RFC 8555 section 7.4.2): at least one certificate,
- * nothing but certificates, the leaf first; its key is `key`; its names cover the request's; each
+ * no PEM but certificates, the leaf first; its key is `key`; its names cover the request's; each
  * certificate is signed by the next; now lies within every validity. A self-signed root at the end
- * is kept. The error says which check failed and for what. */
+ * is kept. Text between the certificates is dropped (RFC 7468 section 5.2). The error says which
+ * check failed and for what. */
 bool certificate_check(const struct crypto_context *context, struct span pem,
                        const struct certificate_request *request,
                        struct certificate_chain *ret_chain, struct error *error) MUST_USE;

@@ -1,0 +1,90 @@
+#include "certificate_verify.h"
+
+#include "context_internal.h"
+#include "issuer_keys.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+/* The signature algorithms that nearly every certificate has (RFC 8017, RFC 5758), as the DER of
+ * their AlgorithmIdentifier. */
+static const struct {
+    struct span identifier;
+    const char *digest;
+    const char *key_type;
+} algorithms[] = {
+    {{"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00", 15}, "SHA256", "RSA"},
+    {{"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c\x05\x00", 15}, "SHA384", "RSA"},
+    {{"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d\x05\x00", 15}, "SHA512", "RSA"},
+    {{"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02", 12}, "SHA256", "EC"},
+    {{"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03", 12}, "SHA384", "EC"},
+    {{"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04", 12}, "SHA512", "EC"},
+};
+#define ALGORITHMS (sizeof algorithms / sizeof algorithms[0])
+
+/* Equal bytes are equal names; other spellings of one name are OpenSSL's to compare (RFC 5280
+ * section 7.1). */
+static bool names_are_equal(struct span a, struct span b)
+{
+    if (span_equal(a, b))
+        return true;
+    const unsigned char *at_a = (const unsigned char *)a.data;
+    const unsigned char *at_b = (const unsigned char *)b.data;
+    X509_NAME *name_a = d2i_X509_NAME(NULL, &at_a, (long)a.len);
+    X509_NAME *name_b = d2i_X509_NAME(NULL, &at_b, (long)b.len);
+    bool equal = name_a != NULL && name_b != NULL && X509_NAME_cmp(name_a, name_b) == 0;
+    X509_NAME_free(name_a);
+    X509_NAME_free(name_b);
+    return equal;
+}
+
+static bool signature_holds(const struct crypto_context *context,
+                            const struct certificate_parts *certificate, EVP_PKEY *key,
+                            const char *digest)
+{
+    struct span signature = certificate->signature;
+    EVP_MD_CTX *verifier = EVP_MD_CTX_new();
+    bool ok = verifier != NULL &&
+              EVP_DigestVerifyInit_ex(verifier, NULL, digest, crypto_library(context),
+                                      crypto_properties(context), key, NULL) == 1 &&
+              EVP_DigestVerify(verifier, (const unsigned char *)signature.data, signature.len,
+                               (const unsigned char *)certificate->signed_element.data,
+                               certificate->signed_element.len) == 1;
+    EVP_MD_CTX_free(verifier);
+    return ok;
+}
+
+/* For every other algorithm: OpenSSL reads the whole certificate, which takes 100 us more. */
+static bool signature_holds_slowly(const struct crypto_context *context, struct span der,
+                                   EVP_PKEY *key)
+{
+    const unsigned char *at = (const unsigned char *)der.data;
+    X509 *certificate = X509_new_ex(crypto_library(context), crypto_properties(context));
+    bool ok = certificate != NULL && d2i_X509(&certificate, &at, (long)der.len) != NULL &&
+              X509_verify(certificate, key) == 1;
+    X509_free(certificate);
+    return ok;
+}
+
+bool certificate_is_signed_by(const struct crypto_context *context, struct span der,
+                              const struct certificate_parts *certificate,
+                              const struct certificate_parts *issuer)
+{
+    EVP_PKEY *key CLEANUP(key_release) = NULL;
+    bool ok = false;
+    if (names_are_equal(certificate->issuer, issuer->subject) &&
+        (key = issuer_keys_get(context, issuer->public_key)) != NULL) {
+        size_t known = 0;
+        while (known < ALGORITHMS &&
+               !span_equal(certificate->signature_algorithm, algorithms[known].identifier))
+            known++;
+        if (known < ALGORITHMS)
+            ok = EVP_PKEY_is_a(key, algorithms[known].key_type) &&
+                 signature_holds(context, certificate, key, algorithms[known].digest);
+        else
+            ok = signature_holds_slowly(context, der, key);
+    }
+    ERR_clear_error();
+    return ok;
+}
