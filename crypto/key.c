@@ -1,5 +1,6 @@
 #include "context_internal.h"
 #include "key_der.h"
+#include "key_maker.h"
 #include "pem.h"
 
 #include <openssl/bio.h>
@@ -42,23 +43,42 @@ static bool key_prepare(EVP_PKEY_CTX *maker, struct key_spec spec)
     return false;
 }
 
-bool key_generate(const struct crypto_context *context, struct key_spec spec, EVP_PKEY **ret_key,
-                  struct error *error)
+bool key_maker_generate(struct key_maker *maker, const struct crypto_context *context,
+                        struct key_spec spec, EVP_PKEY **ret_key, struct error *error)
 {
     if (!key_spec_is_valid(spec))
         return error_set(error, ERROR_CONFIG, "%s keys of %u bits are not made here",
                          spec.type == KEY_RSA ? "RSA" : "ECDSA", spec.bits);
-    EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(
-        crypto_library(context), spec.type == KEY_RSA ? "RSA" : "EC", crypto_properties(context));
+    bool ok = true;
+    if (maker->ready == NULL || !key_spec_equal(maker->spec, spec)) {
+        key_maker_free(maker);
+        maker->spec = spec;
+        maker->ready =
+            EVP_PKEY_CTX_new_from_name(crypto_library(context), spec.type == KEY_RSA ? "RSA" : "EC",
+                                       crypto_properties(context));
+        ok = maker->ready != NULL && key_prepare(maker->ready, spec);
+    }
     EVP_PKEY *key = NULL;
-    bool ok = maker != NULL && key_prepare(maker, spec) && EVP_PKEY_generate(maker, &key) == 1;
-    EVP_PKEY_CTX_free(maker);
-    if (!ok) {
+    if (!ok || EVP_PKEY_generate(maker->ready, &key) != 1) {
+        key_maker_free(maker);
         crypto_error(error, key_spec_name(spec));
         return error_prefix(error, "making a key: ");
     }
     *ret_key = key;
     return true;
+}
+
+void key_maker_free(struct key_maker *maker)
+{
+    EVP_PKEY_CTX_free(maker->ready);
+    maker->ready = NULL;
+}
+
+bool key_generate(const struct crypto_context *context, struct key_spec spec, EVP_PKEY **ret_key,
+                  struct error *error)
+{
+    struct key_maker maker CLEANUP(key_maker_free) = {0};
+    return key_maker_generate(&maker, context, spec, ret_key, error);
 }
 
 static bool ecdsa_to_pem(const EVP_PKEY *key, struct key_spec spec, struct secret *ret_pem,

@@ -1,5 +1,7 @@
 #include "crypto/stage.h"
 
+#include "key_maker.h"
+
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
@@ -50,7 +52,8 @@ static unsigned key_rank(struct key_spec spec)
 }
 
 /* The key, its PEM and the CSR; what is half made when something fails goes again. */
-static bool job_make(const struct crypto_stage *stage, struct crypto_job *job)
+static bool job_make(const struct crypto_stage *stage, struct key_maker *maker,
+                     struct crypto_job *job)
 {
     EVP_PKEY *key CLEANUP(key_release) = NULL;
     struct secret pem CLEANUP(secret_free) = {0};
@@ -58,7 +61,7 @@ static bool job_make(const struct crypto_stage *stage, struct crypto_job *job)
     if (given) {
         TRY(key_from_pem(stage->context, secret_span(&job->key_pem), &key, &job->error));
     } else {
-        TRY(key_generate(stage->context, job->spec, &key, &job->error));
+        TRY(key_maker_generate(maker, stage->context, job->spec, &key, &job->error));
         TRY(key_to_pem(stage->context, key, &pem, &job->error));
     }
     TRY(csr_make(stage->context, key, job->names, job->name_count, &job->csr, &job->error));
@@ -72,10 +75,10 @@ static bool job_make(const struct crypto_stage *stage, struct crypto_job *job)
     return true;
 }
 
-static void job_run(struct crypto_stage *stage, struct crypto_job *job)
+static void job_run(struct crypto_stage *stage, struct key_maker *maker, struct crypto_job *job)
 {
     uint64_t start = clock_us(CLOCK_THREAD_CPUTIME_ID);
-    job->ok = job_make(stage, job);
+    job->ok = job_make(stage, maker, job);
     job->cpu_us = clock_us(CLOCK_THREAD_CPUTIME_ID) - start;
     if (!job->ok)
         buf_free(&job->csr);
@@ -130,6 +133,7 @@ static void job_end(struct crypto_stage *stage, struct crypto_job *job)
 static void *thread_main(void *argument)
 {
     struct crypto_stage *stage = argument;
+    struct key_maker maker CLEANUP(key_maker_free) = {0};
     struct crypto_job *job;
     bool cancelled;
     thread_be_nice(stage->niceness);
@@ -138,7 +142,7 @@ static void *thread_main(void *argument)
         if (cancelled)
             error_set(&job->error, ERROR_CANCELLED, "the run is ending");
         else
-            job_run(stage, job);
+            job_run(stage, &maker, job);
         job_end(stage, job);
     }
     return NULL;

@@ -31,7 +31,10 @@ struct crypto_job {
     struct error error;
 };
 
-/* Called on a stage thread for each job that ends, cancelled ones (ERROR_CANCELLED) too. */
+/* Called on a stage thread for each job that ends, cancelled ones (ERROR_CANCELLED) too. A job that
+ * failed leaves no key, no CSR and no PEM but the one that was given. What has ended is no longer
+ * counted in the queue: the caller frees key_pem as soon as it is stored, for the secure heap is
+ * small. */
 typedef void crypto_done(struct crypto_job *job);
 
 struct crypto_stage_options {
@@ -45,12 +48,13 @@ bool crypto_stage_new(const struct crypto_context *context,
                       const struct crypto_stage_options *options, struct crypto_stage **ret_stage,
                       struct error *error) MUST_USE;
 
-/* False when the queue is full (try again after a job has ended): the job stays the caller's. */
+/* False when the queue is full (try again after a job has ended) or the stage is ending: the job
+ * stays the caller's. Sets all that is marked "out" to nothing, so these must hold nothing. */
 bool crypto_stage_submit(struct crypto_stage *stage, struct crypto_job *job) MUST_USE;
 
 struct crypto_stage_counts {
     uint64_t keys[2][3];   /* [KEY_RSA or KEY_ECDSA][size by rank]: keys made */
-    uint64_t cpu_us[2][3]; /* CPU time for them */
+    uint64_t cpu_us[2][3]; /* CPU time of their jobs */
     uint64_t queue_us;     /* waiting time, all jobs */
     uint64_t jobs;
 };

@@ -1,0 +1,19 @@
+/* Makes many keys one after another on one thread: OpenSSL builds the curve anew for every context,
+ * which takes as long as making a P-256 key (10 us). */
+#ifndef CERTMILL_CRYPTO_KEY_MAKER_H
+#define CERTMILL_CRYPTO_KEY_MAKER_H
+
+#include "crypto/key.h"
+
+/* Starts as {0}. Not to be shared among threads. */
+struct key_maker {
+    EVP_PKEY_CTX *ready; /* for `spec`, or NULL */
+    struct key_spec spec;
+};
+
+/* As key_generate. */
+bool key_maker_generate(struct key_maker *maker, const struct crypto_context *context,
+                        struct key_spec spec, EVP_PKEY **ret_key, struct error *error) MUST_USE;
+void key_maker_free(struct key_maker *maker);
+
+#endif
