@@ -126,7 +126,13 @@ static void keys_of_every_kind_go_round(void)
             BN_free(e);
         }
         struct buf out;
+        unsigned char *public = NULL;
         buf_init(&out, 65536);
+        int public_len = i2d_PUBKEY(key, &public);
+        CHECK_OK(key_public_der(key, &out, &error), error);
+        CHECK(span_equal(buf_span(&out), span_make(public, (size_t)public_len)));
+        OPENSSL_free(public);
+        buf_clear(&out);
         CHECK_INT(pki_openssl("pkey -check -noout", secret_span(&pem), &out), 0);
         CHECK_CONTAINS(buf_text(&out), "Key is valid");
         buf_free(&out);
@@ -256,6 +262,12 @@ static void bad_keys_are_refused_without_quoting_them(void)
     EVP_PKEY *other = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     struct key_spec spec;
     CHECK(other != NULL && !key_spec_of(other, &spec));
+    struct buf der;
+    buf_init(&der, 1000);
+    CHECK(!key_public_der(other, &der, &error));
+    CHECK_INT(error.kind, ERROR_CRYPTO);
+    CHECK_INT(der.len, 0);
+    buf_free(&der);
     /* Not a kind that certmill makes, but it can be written. */
     struct secret pem = {0};
     CHECK_OK(key_to_pem(context, other, &pem, &error), error);
