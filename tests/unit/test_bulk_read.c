@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define MANY 1500
+#define MANY 500
 
 static struct scratch scratch;
 static enum store_mode mode;

@@ -124,10 +124,10 @@ static void brings_the_key_with_the_certificate(void)
 
 static void shares_syncs_in_a_batch(void)
 {
-    const size_t count = 200;
+    const size_t count = 80;
     struct test_job *jobs = calloc(count, sizeof *jobs);
     CHECK(jobs != NULL);
-    struct store *store = store_start_with(64, NULL);
+    struct store *store = store_start_with(32, NULL);
     for (int step = STORE_KEY; step <= STORE_CERTIFICATE; step++) {
         for (size_t i = 0; i < count; i++) {
             char name[32];
@@ -143,7 +143,7 @@ static void shares_syncs_in_a_batch(void)
     struct store_counts counts;
     store_count(store, &counts);
     CHECK_INT(counts.jobs, 2 * count);
-    CHECK(counts.batches >= 2 * count / 64 && counts.batches < 2 * count);
+    CHECK(counts.batches >= 2 * count / 32 && counts.batches < 2 * count);
     CHECK_INT(counts.file_syncs, 4 * count);
     /* Two folders a key and one a certificate, and once a batch archive or live. */
     CHECK_INT(counts.folder_syncs, 3 * count + counts.batches);
@@ -517,19 +517,6 @@ static void refuses_bad_roots(void)
     CHECK_INT(mode_of(at("new/root/live")), 0700);
 }
 
-static bool ring_is_there(void)
-{
-    struct store_options options = {.mode = STORE_RING, .root = scratch.path, .done = job_done};
-    struct store *store = NULL;
-    struct error error = {0};
-    if (store_new(&options, &store, &error)) {
-        store_free(store);
-        return true;
-    }
-    printf("STORE_RING is skipped: %s\n", error.text);
-    return false;
-}
-
 static const struct test tests[] = {
     TEST(stores_a_pair),
     TEST(renews),
@@ -553,13 +540,9 @@ int main(int argc, char **argv)
     int failed = 0;
     for (int m = STORE_RING; m <= STORE_SYNC; m++) {
         mode = (enum store_mode)m;
-        scratch_make(&scratch);
-        bool there = mode == STORE_SYNC || ring_is_there();
-        scratch_remove(&scratch);
-        if (!there)
-            continue;
-        printf("--- %s\n", mode == STORE_RING ? "STORE_RING" : "STORE_SYNC");
-        failed |= scratch_tests_run(&scratch, tests, sizeof tests / sizeof tests[0], argc, argv);
+        if (store_mode_start(mode))
+            failed |=
+                scratch_tests_run(&scratch, tests, sizeof tests / sizeof tests[0], argc, argv);
     }
     return failed;
 }
