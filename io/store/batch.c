@@ -128,6 +128,16 @@ static void live_look(const struct batch *batch, struct store_work *work)
     work->is_live = strcmp(found, expected) == 0;
 }
 
+static bool job_brings_key(const struct store_job *job)
+{
+    if (job->step == STORE_KEY)
+        return true;
+    for (size_t i = 0; i < job->file_count; i++)
+        if (strcmp(job->files[i].name, KEY_FILE) == 0)
+            return true;
+    return false;
+}
+
 static void folders_open(const struct batch *batch, struct store_work *work)
 {
     char sequence[16];
@@ -138,8 +148,9 @@ static void folders_open(const struct batch *batch, struct store_work *work)
         work->sequence_fd = subfolder_open(work->name_fd, sequence, &made);
     if (work->sequence_fd < 0)
         work_fail_at(work, errno, "opening folder", NULL);
-    /* A folder that is there may be left of a run that ended before it was durable. */
-    work->sync_parents = made || work->job->step == STORE_KEY;
+    /* A folder that is there may be left of a run that ended before it was durable; only after a
+     * key was stored in it is it known to be. */
+    work->sync_parents = made || job_brings_key(work->job);
 }
 
 /* --- Files ------------------------------------------------------------------------------------ */

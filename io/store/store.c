@@ -156,7 +156,7 @@ static bool syncer_new(enum store_mode mode, size_t batch, struct syncer **ret_s
         return syncer_ring_new(depth, ret_syncer, error);
     if (mode == STORE_AUTO && syncer_ring_new(depth, ret_syncer, NULL))
         return true;
-    return syncer_plain_new(ret_syncer, error);
+    return syncer_plain_new(batch * STORE_FILES_MAX + 1, ret_syncer, error);
 }
 
 /* Signals are for the threads that expect them; also, a write past RLIMIT_FSIZE then is an error

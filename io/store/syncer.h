@@ -20,7 +20,7 @@ struct syncer {
 
 /* fsync through io_uring, `depth` at once. */
 bool syncer_ring_new(unsigned depth, struct syncer **ret_syncer, struct error *error) MUST_USE;
-/* fsync, one after the other. */
-bool syncer_plain_new(struct syncer **ret_syncer, struct error *error) MUST_USE;
+/* fsync from a few threads; `most` is how many targets there can be at once, at least 1. */
+bool syncer_plain_new(size_t most, struct syncer **ret_syncer, struct error *error) MUST_USE;
 
 #endif

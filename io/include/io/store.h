@@ -10,9 +10,9 @@
  *
  * Jobs go in batches, in rounds: all files of the batch are written, then all are fsynced, then
  * renamed to their names, then each folder is fsynced once; then all links are switched, and live
- * is fsynced once. The fsyncs of a round are all in flight at once through one io_uring, where the
- * file system makes one commit of its journal of them, or go one after the other through plain
- * system calls where there is no io_uring.
+ * is fsynced once. The fsyncs of a round are in flight together, so that the file system makes few
+ * commits of its journal of them: through one io_uring, or through plain system calls from a few
+ * threads where there is none.
  *
  * Modes: ROOT (when it is missing), archive and live are made 0700, as certbot does: to let others
  * read, an operator opens archive and live (chmod, chgrp, ACL), once; they are left as found.

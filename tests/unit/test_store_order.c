@@ -1,0 +1,245 @@
+/* What reaches the disk before what, and what an fsync that fails does. This program's own fsync
+ * and renameat stand before the C library's: they note the path, and can fail. The order is made
+ * above the ring or the plain calls, so STORE_SYNC stands for both. */
+#include "store_jobs.h"
+
+#include <sys/syscall.h>
+
+#define EVENTS_MAX 200
+
+static struct scratch scratch;
+
+static struct {
+    pthread_mutex_t lock;
+    char events[EVENTS_MAX][160]; /* "sync archive/www", "rename live/www" */
+    size_t count;
+    const char *fail_path; /* an fsync of this path gives fail_error, `fails` times */
+    int fail_error;
+    int fails;
+} disk = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* The path of a descriptor below the scratch folder, false for any other. */
+static bool path_of(int fd, char *path, size_t size)
+{
+    char link[64];
+    char target[512];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(link, target, sizeof target - 1);
+    size_t root = strlen(scratch.path);
+    if (len <= 0 || (size_t)len <= root || memcmp(target, scratch.path, root) != 0)
+        return false;
+    target[len] = '\0';
+    return snprintf(path, size, "%s", target + root + 1) < (int)size;
+}
+
+static void event_note(const char *what, const char *path)
+{
+    CHECK(disk.count < EVENTS_MAX);
+    snprintf(disk.events[disk.count++], sizeof disk.events[0], "%s %s", what, path);
+}
+
+/* Their names for the linker; C's own declarations stay as they are. */
+int disk_fsync(int fd) __asm__("fsync");
+int disk_renameat(int from_fd, const char *from, int to_fd, const char *to) __asm__("renameat");
+
+int disk_fsync(int fd)
+{
+    char path[128];
+    int failed = 0;
+    pthread_mutex_lock(&disk.lock);
+    if (path_of(fd, path, sizeof path)) {
+        if (disk.fails > 0 && strcmp(path, disk.fail_path) == 0) {
+            disk.fails--;
+            failed = disk.fail_error;
+        }
+        event_note(failed != 0 ? "failed" : "sync", path);
+    }
+    pthread_mutex_unlock(&disk.lock);
+    if (failed != 0) {
+        errno = failed;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+int disk_renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+    char folder[100];
+    char path[128];
+    pthread_mutex_lock(&disk.lock);
+    if (path_of(to_fd, folder, sizeof folder)) {
+        CHECK(snprintf(path, sizeof path, "%s/%s", folder, to) < (int)sizeof path);
+        event_note("rename", path);
+    }
+    pthread_mutex_unlock(&disk.lock);
+    return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, 0);
+}
+
+/* Where the event is, counted from 1; 0 when it never was. */
+static size_t when(const char *event)
+{
+    for (size_t i = 0; i < disk.count; i++)
+        if (strcmp(disk.events[i], event) == 0)
+            return i + 1;
+    return 0;
+}
+
+static void disk_reset(const char *fail_path, int fail_error, int fails)
+{
+    disk.count = 0;
+    disk.fail_path = fail_path;
+    disk.fail_error = fail_error;
+    disk.fails = fails;
+}
+
+static struct store *store_start(void)
+{
+    struct store_options options = {.mode = STORE_SYNC, .root = scratch.path, .done = job_done};
+    struct store *store = NULL;
+    struct error error = {0};
+    CHECK_OK(store_new(&options, &store, &error), error);
+    disk_reset("", 0, 0);
+    return store;
+}
+
+static void every_step_is_durable_before_the_next(void)
+{
+    struct store *store = store_start();
+    struct test_job job;
+    job_make(&job, STORE_KEY, "www", 1);
+    jobs_do(store, &job, 1);
+    CHECK_OK(job.job.ok, job.job.error);
+    CHECK_INT(disk.count, 5);
+    CHECK_INT(when("sync archive/www/1/.privkey.pem.tmp"), 1);
+    CHECK_INT(when("rename archive/www/1/privkey.pem"), 2);
+    CHECK(when("sync archive/www/1") > 2);
+    CHECK(when("sync archive/www") > 2);
+    CHECK(when("sync archive") > 2);
+
+    disk_reset("", 0, 0);
+    job_make(&job, STORE_CERTIFICATE, "www", 1);
+    jobs_do(store, &job, 1);
+    CHECK_OK(job.job.ok, job.job.error);
+    CHECK_INT(disk.count, 9);
+    static const char *const files[] = {"cert.pem", "chain.pem", "fullchain.pem"};
+    for (size_t i = 0; i < 3; i++) {
+        char event[100];
+        snprintf(event, sizeof event, "sync archive/www/1/.%s.tmp", files[i]);
+        CHECK(when(event) >= 1 && when(event) <= 3);
+        snprintf(event, sizeof event, "rename archive/www/1/%s", files[i]);
+        CHECK(when(event) >= 4 && when(event) <= 6);
+    }
+    CHECK_INT(when("sync archive/www/1"), 7);
+    CHECK_INT(when("rename live/www"), 8);
+    CHECK_INT(when("sync live"), 9);
+    store_free(store);
+}
+
+/* A crash between the switch and the end: the same jobs again must sync again, for nobody knows
+ * what of the first time is durable. */
+static void a_repeated_job_syncs_the_folders_again(void)
+{
+    struct store *store = store_start();
+    struct test_job job;
+    job_make(&job, STORE_CERTIFICATE, "www", 1);
+    job_add_file(&job, "privkey.pem", 0600);
+    jobs_do(store, &job, 1);
+    CHECK_OK(job.job.ok, job.job.error);
+    CHECK(when("sync archive/www") > 0 && when("sync archive") > 0);
+    for (int step = STORE_KEY; step <= STORE_CERTIFICATE; step++) {
+        disk_reset("", 0, 0);
+        job_make(&job, (enum store_step)step, "www", 1);
+        jobs_do(store, &job, 1);
+        CHECK_OK(job.job.ok, job.job.error);
+        CHECK(when("sync archive/www/1") > 0);
+        CHECK((when("sync archive/www") > 0) == (step == STORE_KEY));
+        CHECK((when("sync live") > 0) == (step == STORE_CERTIFICATE));
+    }
+    store_free(store);
+}
+
+/* --- fsync fails ------------------------------------------------------------------------------ */
+
+static struct test_job pair[2];
+
+/* A job of "bad" and one of "fine", together, while one fsync of a path fails. */
+static void pair_do(struct store *store, const char *fail_path, enum store_step step,
+                    unsigned sequence)
+{
+    static const char *const names[] = {"bad", "fine"};
+    for (size_t i = 0; i < 2; i++) {
+        job_make(&pair[i], step, names[i], sequence);
+        if (step == STORE_CERTIFICATE)
+            job_add_file(&pair[i], "privkey.pem", 0600);
+    }
+    disk_reset(fail_path, EIO, 1);
+    jobs_do(store, pair, 2);
+    CHECK_INT(disk.fails, 0);
+}
+
+static void bad_failed(const char *path)
+{
+    CHECK(!pair[0].job.ok);
+    CHECK_INT(pair[0].job.error.sys, EIO);
+    CHECK_CONTAINS(pair[0].job.error.text, path);
+    CHECK_CONTAINS(pair[0].job.error.text, "Input/output error");
+}
+
+static void a_failed_sync_fails_only_its_job(void)
+{
+    struct store *store = store_start();
+    static const char *const paths[] = {"archive/bad/2/.cert.pem.tmp", "archive/bad/3",
+                                        "archive/bad"};
+    static const char *const named[] = {"archive/bad/2/cert.pem", "archive/bad/3", "archive/bad/4"};
+    pair_do(store, "archive/bad/1/.privkey.pem.tmp", STORE_KEY, 1);
+    bad_failed("archive/bad/1/privkey.pem");
+    CHECK_OK(pair[1].job.ok, pair[1].job.error);
+    CHECK_TEXT(text_of(AT_FDCWD, scratch_path(&scratch, "archive/bad/1/privkey.pem")), "");
+    for (unsigned i = 0; i < 3; i++) {
+        pair_do(store, paths[i], STORE_CERTIFICATE, i + 2);
+        bad_failed(named[i]);
+        CHECK_OK(pair[1].job.ok, pair[1].job.error);
+        CHECK_INT(live_check(scratch.path, "bad"), 0);
+        CHECK_INT(live_check(scratch.path, "fine"), i + 2);
+    }
+    CHECK_INT(folder_entries(scratch_path(&scratch, "archive/bad/2")), 0);
+    store_free(store);
+}
+
+static void a_failed_sync_of_a_shared_folder_fails_all_that_need_it(void)
+{
+    struct store *store = store_start();
+    struct test_job job;
+    job_make(&job, STORE_CERTIFICATE, "www", 1);
+    job_add_file(&job, "privkey.pem", 0600);
+    disk_reset("archive", EIO, 1);
+    jobs_do(store, &job, 1);
+    CHECK(!job.job.ok);
+    CHECK_INT(job.job.error.sys, EIO);
+    CHECK_INT(live_check(scratch.path, "www"), 0);
+
+    disk_reset("live", EIO, 1);
+    jobs_do(store, &job, 1);
+    CHECK(!job.job.ok);
+    CHECK(when("sync archive/www") > 0 && when("sync archive") > 0);
+    CHECK_CONTAINS(job.job.error.text, "switched, but not known to be durable: live/www");
+    CHECK_INT(live_check(scratch.path, "www"), 1);
+
+    disk_reset("live", EINTR, 3); /* a signal is no failure */
+    jobs_do(store, &job, 1);
+    CHECK_OK(job.job.ok, job.job.error);
+    CHECK_INT(disk.fails, 0);
+    store_free(store);
+}
+
+static const struct test tests[] = {
+    TEST(every_step_is_durable_before_the_next),
+    TEST(a_repeated_job_syncs_the_folders_again),
+    TEST(a_failed_sync_fails_only_its_job),
+    TEST(a_failed_sync_of_a_shared_folder_fails_all_that_need_it),
+};
+
+int main(int argc, char **argv)
+{
+    return scratch_tests_run(&scratch, tests, sizeof tests / sizeof tests[0], argc, argv);
+}
