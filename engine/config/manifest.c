@@ -7,7 +7,9 @@
 
 #define FILE_BYTES_MAX ((uint64_t)2 * 1024 * 1024 * 1024)
 #define TEXT_BYTES_MAX 4096
-#define DEPTH_MAX      16
+/* Whole blocks of certificates are commented out at times. */
+#define GAP_BYTES_MAX ((uint64_t)64 * 1024 * 1024)
+#define DEPTH_MAX     16
 
 #define MANIFEST_VERSION            1
 #define HTTP_LISTEN_DEFAULT         "0.0.0.0:80"
@@ -155,8 +157,10 @@ static bool manifest_load(struct config_input *input, struct manifest_reading *r
                           const struct manifest_options *options, struct accounts *accounts,
                           struct error *error)
 {
-    const struct yaml_options yaml_options = {
-        .bytes_max = FILE_BYTES_MAX, .text_max = TEXT_BYTES_MAX, .depth_max = DEPTH_MAX};
+    const struct yaml_options yaml_options = {.bytes_max = FILE_BYTES_MAX,
+                                              .text_max = TEXT_BYTES_MAX,
+                                              .gap_max = GAP_BYTES_MAX,
+                                              .depth_max = DEPTH_MAX};
     bool accounts_broken = false;
     TRY(yaml_open_file(options->file, &yaml_options, &input->yaml, error));
     bool parsed = file_parse(input, reading);

@@ -33,8 +33,11 @@ static struct yaml_reader *reader_new(const struct yaml_options *options, struct
         return NULL;
     }
     reader->options = *options;
-    reader->source =
-        (struct yaml_source){.fd = -1, .line = 1, .column = 1, .bytes_max = options->bytes_max};
+    reader->source = (struct yaml_source){.fd = -1,
+                                          .line = 1,
+                                          .column = 1,
+                                          .bytes_max = options->bytes_max,
+                                          .gap_max = options->gap_max};
     yaml_parser_set_input(&reader->parser, yaml_source_read, &reader->source);
     return reader;
 }

@@ -4,9 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* libyaml gathers a value, and skips a comment, before it shows them. */
-#define ITEM_BYTES_MAX ((uint64_t)4 * 1024 * 1024)
-
 static void place_move(struct span bytes, size_t *line, size_t *column)
 {
     if (bytes.len == 0)
@@ -70,10 +67,10 @@ static bool piece_check(struct yaml_source *source)
         return error_set(&source->error, ERROR_LIMIT, "the file is longer than %llu bytes",
                          (unsigned long long)source->bytes_max);
     source->bytes_since_item += source->piece.len;
-    if (source->bytes_since_item > ITEM_BYTES_MAX)
+    if (source->bytes_since_item > source->gap_max)
         return error_set(&source->error, ERROR_LIMIT,
                          "a value or comment is longer than %llu bytes",
-                         (unsigned long long)ITEM_BYTES_MAX);
+                         (unsigned long long)source->gap_max);
     return true;
 }
 

@@ -17,6 +17,7 @@ struct yaml_source {
     size_t line;       /* of the piece's first byte, from 1 */
     size_t column;
     uint64_t bytes_max;
+    uint64_t gap_max; /* libyaml gathers a value, and skips a comment, before it shows them */
     uint64_t bytes_since_item;
     bool failed;
     struct error error;

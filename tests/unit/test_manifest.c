@@ -6,7 +6,6 @@
 #include "config/manifest.h"
 #include "io/file.h"
 
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 struct reading {
@@ -465,75 +464,6 @@ static void large_manifests_are_read(void)
     reading_free(&reading);
 }
 
-/* xorshift64*, so that every run flips the same bytes. */
-static uint64_t random_next(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * UINT64_C(2685821657736338717);
-}
-
-static void damaged_manifest_read(const struct manifest_options *options, size_t *faulty)
-{
-    struct manifest manifest;
-    struct accounts accounts;
-    struct diagnostics diagnostics;
-    struct error error;
-    diagnostics_init(&diagnostics);
-    CHECK_OK(manifest_read(options, &manifest, &accounts, &diagnostics, &error), error);
-    *faulty += diagnostics.errors > 0;
-    for (size_t i = 0; i < manifest.count; i++) {
-        const struct manifest_entry *entry = &manifest.entries[i];
-        CHECK(entry->name != NULL && entry->name[0] != '\0' && entry->domain_count > 0);
-        CHECK(entry->account < accounts.count && key_spec_is_valid(entry->key));
-        CHECK((entry->key_mode & 0007) == 0 && entry->renew_before_days > 0);
-        for (uint32_t j = 0; j < entry->domain_count; j++)
-            CHECK(entry->domains[j][0] != '\0' && strlen(entry->domains[j]) <= 253);
-    }
-    for (size_t i = 0; i < diagnostics.count; i++)
-        for (const char *at = diagnostics.items[i].text; *at != '\0'; at++)
-            CHECK((unsigned char)*at >= ' ' && *at != 0x7f);
-    manifest_free(&manifest);
-    accounts_free(&accounts);
-    diagnostics_free(&diagnostics);
-}
-
-static void damaged_manifests_never_crash(void)
-{
-    static const char text[] = SETTINGS DEFAULTS CERTIFICATES;
-    struct scratch scratch;
-    struct error error;
-    scratch_make(&scratch);
-    CHECK_OK(
-        file_write(scratch_path(&scratch, "accounts.yaml"), SPAN_LITERAL(ACCOUNTS), 0600, &error),
-        error);
-    int memory = memfd_create("fleet.yaml", MFD_CLOEXEC);
-    CHECK(memory >= 0);
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
-    struct manifest_options options = {.file = path,
-                                       .accounts_file = scratch_path(&scratch, "accounts.yaml")};
-    uint64_t random = 1;
-    size_t faulty = 0;
-    for (int round = 0; round < 30000; round++) {
-        char damaged[sizeof text];
-        size_t len = sizeof text - 1;
-        memcpy(damaged, text, len);
-        for (uint64_t flips = random_next(&random) % 4; flips > 0; flips--)
-            damaged[random_next(&random) % len] ^= (char)(1u << random_next(&random) % 8);
-        if (random_next(&random) % 4 == 0)
-            len = random_next(&random) % len;
-        CHECK(ftruncate(memory, 0) == 0);
-        CHECK(pwrite(memory, damaged, len, 0) == (ssize_t)len);
-        damaged_manifest_read(&options, &faulty);
-    }
-    CHECK(faulty > 15000);
-    CHECK(faulty < 30000);
-    close(memory);
-    scratch_remove(&scratch);
-}
-
 static const struct test tests[] = {
     TEST(the_whole_form_is_read),
     TEST(the_order_of_keys_means_nothing),
@@ -550,7 +480,6 @@ static const struct test tests[] = {
     TEST(errors_of_the_accounts_do_not_repeat_for_each_entry),
     TEST(paths_and_programs_are_beside_the_manifest),
     TEST(large_manifests_are_read),
-    TEST(damaged_manifests_never_crash),
 };
 
 TESTS_MAIN(tests)

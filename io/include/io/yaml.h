@@ -32,6 +32,8 @@ struct yaml_item {
 struct yaml_options {
     uint64_t bytes_max; /* of the whole file */
     size_t text_max;    /* of one value */
+    uint64_t gap_max;   /* from one item to the next: comments, and values before they are held
+                           against text_max; 64 KiB are read ahead */
     unsigned depth_max; /* of lists and mappings in each other */
     bool secret;        /* values are wiped before their memory is freed */
 };
