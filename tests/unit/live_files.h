@@ -75,6 +75,19 @@ static inline void live_file_put(const char *folder, const char *name, unsigned 
     CHECK(symlink(target, path) == 0);
 }
 
+/* The same without files of its own: archive/NAME is a link to archive/`model`. For many names. */
+static inline void live_file_share(const char *folder, const char *name, unsigned sequence,
+                                   const char *model)
+{
+    char path[512];
+    char target[256];
+    snprintf(path, sizeof path, "%s/archive/%s", folder, name);
+    CHECK(symlink(model, path) == 0);
+    snprintf(path, sizeof path, "%s/live/%s", folder, name);
+    snprintf(target, sizeof target, "../archive/%s/%u", name, sequence);
+    CHECK(symlink(target, path) == 0);
+}
+
 static inline void live_sample_put(const char *folder, const char *name, unsigned sequence,
                                    const struct live_sample *sample)
 {

@@ -659,16 +659,15 @@ static void many_live_certificates(void)
                                  .not_after = NOW + 89 * DAY,
                                  .names = "DNS:a.test,DNS:www.a.test",
                                  .key = p256};
-    char *pem = live_sample_pem(&sample);
+    live_sample_put(planned.scratch.path, "model", 1, &sample);
     planned.state = state_started(planned.scratch.path);
     for (size_t i = 0; i < count; i++) {
         snprintf(names[i], sizeof names[i], "n%07zu", i * 7919 % count);
         entries[i] = simple_entry(names[i]);
-        live_file_put(planned.scratch.path, names[i], 1, pem);
+        live_file_share(planned.scratch.path, names[i], 1, "model");
         changes[i] = noted(names[i], 1, 11);
         state_post(planned.state, &changes[i]);
     }
-    free(pem);
     state_close(planned.state);
     struct error error;
     CHECK_OK(state_open(planned.scratch.path, true, &planned.state, &error), error);
