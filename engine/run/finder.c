@@ -6,10 +6,11 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define PAGES_MAX      20
+#define PAGES_MAX      2000 /* some CAs put three orders on a page */
 #define CANDIDATES_MAX 4000 /* the newest are looked at */
 #define OUT_MAX        16
 #define TRIES_MAX      5
+#define REREADS_MAX    500
 
 struct found {
     uint64_t digest; /* of the set of names */
@@ -26,6 +27,7 @@ static uint64_t names_digest(const char *const *names, size_t count)
 }
 
 static void list_fetch(struct finder *finder, const char *url);
+static void candidate_fetch(struct finder *finder, const char *url);
 
 static void break_memory(struct worker *worker)
 {
@@ -131,6 +133,10 @@ static void candidate_reply(struct worker *worker, struct call *call, const stru
             found_add(finder, &object, call->url);
         order_object_free(&object);
     } else if (!is_gone(reply)) {
+        if (finder->rereads++ < REREADS_MAX) {
+            candidate_fetch(finder, call->url);
+            return;
+        }
         finder->incomplete = true;
     }
     candidates_look(finder);
@@ -146,16 +152,21 @@ static struct call *finder_call(struct finder *finder, enum call_kind kind, cons
     return call;
 }
 
+static void candidate_fetch(struct finder *finder, const char *url)
+{
+    struct call *call = finder_call(finder, CALL_CANDIDATE, url, candidate_reply);
+    if (call == NULL)
+        return;
+    finder->out++;
+    call_submit(call);
+}
+
 static void candidates_look(struct finder *finder)
 {
-    while (finder->count > 0 && finder->out < OUT_MAX) {
+    while (finder->count > 0 && finder->out < OUT_MAX && !finder->worker->broken) {
         char *url = finder->urls[--finder->count];
-        struct call *call = finder_call(finder, CALL_CANDIDATE, url, candidate_reply);
+        candidate_fetch(finder, url);
         free(url);
-        if (call == NULL)
-            return;
-        finder->out++;
-        call_submit(call);
     }
     if (finder->out > 0 || finder->count > 0)
         return;
@@ -208,8 +219,11 @@ static void list_reply(struct worker *worker, struct call *call, const struct re
         for (size_t i = 0; i < reply->http->link_count; i++)
             if (span_is(reply->http->links[i].relation, "next"))
                 next = span_duplicate(reply->http->links[i].url);
+    } else if (!is_gone(reply) && finder->rereads++ < REREADS_MAX) {
+        list_fetch(finder, call->url);
+        return;
     } else {
-        finder->incomplete = true;
+        finder->incomplete = !is_gone(reply);
     }
     if (next != NULL && finder->pages < PAGES_MAX) {
         list_fetch(finder, next);
@@ -278,7 +292,7 @@ void finder_ask(struct order *order)
     finder->lane = order->lane;
     finder->looking = true;
     finder->incomplete = false;
-    finder->tries = 0;
+    finder->tries = finder->rereads = 0;
     finder->pages = 0;
     list_fetch(finder, order->lane->orders_url);
 }

@@ -14,10 +14,11 @@ struct finder {
     struct worker *worker;
     struct lane *lane;
     bool looking;
-    bool again;      /* somebody asked after the list had been fetched */
-    bool incomplete; /* a part of the list, or an order on it, could not be read */
-    unsigned tries;
-    char **urls; /* candidates, the newest last */
+    bool again;       /* somebody asked after the list had been fetched */
+    bool incomplete;  /* a part of the list, or an order on it, could not be read */
+    unsigned tries;   /* of the whole */
+    unsigned rereads; /* of pages and orders that came spoilt */
+    char **urls;      /* candidates, the newest last */
     size_t count;
     unsigned out; /* calls under way */
     unsigned pages;
