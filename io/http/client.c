@@ -74,8 +74,7 @@ static uint64_t info_long(CURL *easy, CURLINFO info)
 static void response_fill(struct transfer *transfer, CURLcode code, uint64_t bytes_sent,
                           struct http_response *response)
 {
-    const char *text =
-        transfer->error_text[0] != '\0' ? transfer->error_text : curl_easy_strerror(code);
+    const char *text = failure_text(code, transfer->error_text);
     if (transfer->too_large) {
         response->failure = HTTP_TOO_LARGE;
         text = "the answer is larger than it may be";

@@ -78,6 +78,9 @@ void transfer_clear(struct transfer *transfer); /* for the pool */
 
 /* failure.c: why there is no answer. `sent`: a byte of the request went out. */
 enum http_failure failure_of(CURLcode code, bool sent, const char *curl_text);
+/* libcurl's words for it, or ours where it has none; valid as long as `curl_text`. */
+const char *failure_text(CURLcode code, const char *curl_text);
+/* "host:port: text", made printable. */
 void failure_reason(char reason[static 256], const char *authority, const char *text);
 
 /* host.c */

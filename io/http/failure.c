@@ -58,6 +58,20 @@ enum http_failure failure_of(CURLcode code, bool sent, const char *curl_text)
     }
 }
 
+const char *failure_text(CURLcode code, const char *curl_text)
+{
+    /* What 7.88 says of a request whose time was over before its turn came. */
+    if (code == CURLE_OPERATION_TIMEDOUT && strstr(curl_text, "with timeout after 0 ms") != NULL)
+        return "no connection came free in time";
+    if (curl_text[0] != '\0')
+        return curl_text;
+    /* 7.88 says nothing of its own when an HTTP/2 server, a rate limiter for one, closes the stream
+     * with an answer while the request's body is still to be sent; the answer is then lost. */
+    if (code == CURLE_HTTP2_STREAM)
+        return "the server ended the stream before it had read the request";
+    return curl_easy_strerror(code);
+}
+
 void failure_reason(char reason[static 256], const char *authority, const char *text)
 {
     if (authority[0] != '\0')

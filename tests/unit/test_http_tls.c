@@ -180,6 +180,20 @@ static void a_broken_handshake_is_no_matter_of_trust(void)
     CHECK_INT(answer->failure, HTTP_UNREACHABLE);
     CHECK_CONTAINS(answer->reason, "timeout");
     fixture_close(&fixture);
+
+    /* They wait for each other's connection to show what the server speaks, but not for ever. */
+    fixture_open(&fixture,
+                 &(struct http_options){.connect_timeout_ms = 50, .request_timeout_ms = 120});
+    for (uint64_t i = 1; i <= 8; i++) {
+        struct error error;
+        char url[256];
+        struct http_request request = {.id = i, .url = url_of("https", port, "/x", url)};
+        CHECK_OK(http_send(fixture.client, &request, &error), error);
+    }
+    fixture_run(&fixture);
+    for (uint64_t i = 1; i <= 8; i++)
+        CHECK_INT(fixture.answers[i].failure, HTTP_UNREACHABLE);
+    fixture_close(&fixture);
     close(listener);
 }
 
