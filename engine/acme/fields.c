@@ -43,13 +43,29 @@ static const json_t *field_find(const json_t *object, const char *what, const ch
 }
 
 /* RFC 3986: no blanks, controls, or characters that a URL must write in percent-escapes. */
+static bool is_url_character(unsigned char c)
+{
+    switch (c) {
+    case '"':
+    case '<':
+    case '>':
+    case '\\':
+    case '^':
+    case '`':
+    case '{':
+    case '|':
+    case '}':
+        return false;
+    default:
+        return c > 0x20 && c < 0x7f;
+    }
+}
+
 static bool is_url_text(struct span url)
 {
-    for (size_t i = 0; i < url.len; i++) {
-        unsigned char c = (unsigned char)url.data[i];
-        if (c <= 0x20 || c >= 0x7f || strchr("\"<>\\^`{|}", c) != NULL)
+    for (size_t i = 0; i < url.len; i++)
+        if (!is_url_character((unsigned char)url.data[i]))
             return false;
-    }
     return true;
 }
 
