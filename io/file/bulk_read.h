@@ -6,8 +6,7 @@
 
 #define BULK_OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
-/* Sets up the ring before the first file; when that fails nothing was read and *ret_started is
- * false. */
+/* When it fails with *ret_started false, no file was read: io_uring is missing or forbidden. */
 bool bulk_read_ring(const struct bulk_read *request, bool *ret_started,
                     struct error *error) MUST_USE;
 

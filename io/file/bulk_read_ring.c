@@ -157,12 +157,12 @@ bool bulk_read_ring(const struct bulk_read *request, bool *ret_started, struct e
     struct bulk_ring self = {.request = request};
     bool ok = bulk_start(&self, error);
     if (ok) {
-        *ret_started = true;
         ok = chains_run(&self, error);
+        *ret_started = self.ring.submitted;
         ring_close(&self.ring);
     }
     /* After a failure the kernel may still write into the buffers: they are given up. */
-    if (self.ring.in_flight == 0)
+    if (!self.ring.submitted || self.ring.in_flight == 0)
         bulk_end(&self);
     return ok;
 }

@@ -84,8 +84,10 @@ int ring_submit(struct ring *ring, bool wait)
     int result = 0;
     for (int tries = 0; tries < SUBMIT_TRIES; tries++) {
         result = wait ? io_uring_submit_and_wait(&ring->uring, 1) : io_uring_submit(&ring->uring);
-        if (result >= 0)
+        if (result >= 0) {
+            ring->submitted = true;
             return 0;
+        }
         /* EAGAIN and EBUSY: the kernel wants completions taken first. */
         if ((result == -EAGAIN || result == -EBUSY) && io_uring_cq_ready(&ring->uring) > 0)
             return 0;

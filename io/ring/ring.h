@@ -11,6 +11,7 @@
 struct ring {
     struct io_uring uring;
     unsigned in_flight; /* reserved or submitted, and not yet completed */
+    bool submitted;     /* the kernel ever took a request */
 };
 
 /* `operations` (IORING_OP_...) must all be known to the kernel. `workers` is how many of the

@@ -1,5 +1,5 @@
-/* A system call filter that answers io_uring_setup with an errno, as containers do; for the whole
- * process and for ever, so call it in a child. */
+/* A system call filter that answers a call of io_uring with an errno, as containers do; for the
+ * whole process and for ever, so call it in a child. */
 #ifndef CERTMILL_TEST_NO_RING_H
 #define CERTMILL_TEST_NO_RING_H
 
@@ -12,11 +12,11 @@
 #include <sys/syscall.h>
 
 /* False where such filters are not allowed. */
-static inline bool ring_forbid(int answer)
+static inline bool ring_forbid(unsigned call, int answer)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)answer & SECCOMP_RET_DATA)),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };

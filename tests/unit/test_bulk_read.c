@@ -193,7 +193,7 @@ static void falls_back_where_the_ring_is_forbidden(void)
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        if (!ring_forbid(EPERM)) {
+        if (!ring_forbid(SYS_io_uring_setup, EPERM)) {
             printf("no system call filter here: skipped\n");
             exit(0);
         }
@@ -211,11 +211,31 @@ static void falls_back_where_the_ring_is_forbidden(void)
     CHECK_INT(status, 0);
 }
 
+/* The ring can be made, and then takes nothing. */
+static void falls_back_where_the_ring_is_dead(void)
+{
+    many_make();
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        if (!ring_forbid(SYS_io_uring_enter, EPERM)) {
+            printf("no system call filter here: skipped\n");
+            exit(0);
+        }
+        many_read(STORE_AUTO);
+        exit(0);
+    }
+    int status = -1;
+    CHECK_INT(waitpid(child, &status, 0), child);
+    CHECK_INT(status, 0);
+}
+
 static const struct test tests[] = {
     TEST(reads_many),
     TEST(reads_odd_files),
     TEST(reads_nothing),
     TEST(falls_back_where_the_ring_is_forbidden),
+    TEST(falls_back_where_the_ring_is_dead),
 };
 
 static bool ring_is_there(void)

@@ -135,7 +135,7 @@ static void fails_without_permission(void)
 
 static void ring_answers(int answer, const char *words)
 {
-    if (!ring_forbid(answer)) {
+    if (!ring_forbid(SYS_io_uring_setup, answer)) {
         printf("    skipped: no system call filter here\n");
         return;
     }
@@ -165,6 +165,36 @@ static void ring_not_there(void)
     ring_answers(ENOSYS, "io_uring is missing in this kernel");
 }
 
+/* The ring can be made, and then takes nothing: the store goes on by plain calls. */
+static void ring_dead(void)
+{
+    if (mode != STORE_RING || !ring_forbid(SYS_io_uring_enter, EPERM))
+        return;
+    struct store *store = NULL;
+    struct error error = {0};
+    CHECK_OK(store_start(STORE_RING, &store, &error), error);
+    static struct test_job jobs[10];
+    for (unsigned sequence = 1; sequence <= 2; sequence++) {
+        for (size_t i = 0; i < 10; i++) {
+            char name[16];
+            snprintf(name, sizeof name, "dead%zu", i);
+            job_make(&jobs[i], STORE_CERTIFICATE, name, sequence);
+            job_add_file(&jobs[i], "privkey.pem", 0600);
+        }
+        jobs_do(store, jobs, 10);
+        for (size_t i = 0; i < 10; i++) {
+            CHECK_OK(jobs[i].job.ok, jobs[i].job.error);
+            CHECK_INT(live_check(scratch.path, jobs[i].name), sequence);
+        }
+    }
+    store_free(store);
+}
+
+static void survives_a_dead_ring(void)
+{
+    in_child(ring_dead);
+}
+
 static void falls_back_where_the_ring_is_forbidden(void)
 {
     in_child(ring_not_permitted);
@@ -181,6 +211,7 @@ static const struct test tests[] = {
     TEST(fails_without_permission),
     TEST(falls_back_where_the_ring_is_forbidden),
     TEST(falls_back_where_the_ring_is_missing),
+    TEST(survives_a_dead_ring),
 };
 
 int main(int argc, char **argv)
