@@ -68,8 +68,8 @@ static const struct rule type_rules[] = {
      "the CA could not make a TLS connection to the name: check what answers on its port 443, and "
      "redirects from port 80 to it"},
     {"unauthorized", REACT_GIVE_UP,
-     "check that the name is validated and allowed for this account at the CA, that the "
-     "challenge's answer is reachable for the CA, and that the account is still active"},
+     "check the account's EAB credentials and that it is active, that the name is validated and "
+     "allowed for it at the CA, and that the CA can reach the challenge's answer"},
     {"unsupportedContact", REACT_CONFIGURATION,
      "the CA does not take this kind of contact: correct the account's email in the accounts file, "
      "or leave it out"},

@@ -130,9 +130,15 @@ static int register_all(const struct command_options *options, const struct run_
         wanted[i] = is_wanted(options, accounts->list[i].alias);
     struct run_options run = run_setup_options(options, setup);
     run.register_only = wanted;
+    run.report.accounts = true;
+    run.report.json = false; /* standard output is the list's, as with "accounts list" */
+    run.report.quiet = options->json;
     int code = run_setup_execute(setup, &run);
     free(wanted);
-    return code;
+    if (code == ENDING_USAGE)
+        return code;
+    int listed = list(options, &setup->inputs);
+    return code != ENDING_DONE ? code : listed;
 }
 
 int command_accounts(const struct command_options *options)

@@ -68,8 +68,7 @@ static void print_command(FILE *out, const struct command *command)
         if (option_applies(&specs[i], command))
             print_option(out, &specs[i]);
     }
-    if (command->id != COMMAND_STATUS && command->id != COMMAND_LIST)
-        fputs("\nMANIFEST \"-\" is standard input.\n", out);
+    fputs("\nMANIFEST \"-\" is standard input.\n", out);
     fprintf(out, "\nExamples:\n%s\n", command->examples);
     bool sends = command->id == COMMAND_RUN || command->id == COMMAND_ACCOUNTS;
     fputs(sends ? exit_codes : exit_codes_reading, out);

@@ -50,7 +50,7 @@ void inputs_free(struct inputs *inputs)
 
 bool inputs_state_folder(const struct command_options *options, struct inputs *ret_inputs)
 {
-    if (options->state_folder == NULL)
+    if (options->manifest != NULL)
         return inputs_read(options, ret_inputs);
     *ret_inputs = (struct inputs){.state_folder = options->state_folder};
     return true;

@@ -18,7 +18,7 @@ struct inputs {
 bool inputs_read(const struct command_options *options, struct inputs *ret_inputs) MUST_USE;
 void inputs_free(struct inputs *inputs);
 
-/* The state folder alone, without reading the manifest when --state names it; the text lives as
+/* The state folder; no file is read when --state alone is given. The text lives as
  * long as `inputs`, which is to be freed either way. */
 bool inputs_state_folder(const struct command_options *options, struct inputs *ret_inputs) MUST_USE;
 

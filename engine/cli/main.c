@@ -40,7 +40,7 @@ static int command_dispatch(const struct command_options *options)
 static int stdout_close(int ending)
 {
     bool failed = ferror(stdout) != 0;
-    int system_error = failed ? EIO : 0;
+    int system_error = 0; /* unknown: it was lost when an earlier write failed */
     if (fclose(stdout) != 0) {
         failed = true;
         system_error = errno;
@@ -48,7 +48,9 @@ static int stdout_close(int ending)
     if (!failed)
         return ending;
     /* Otherwise the command has said already what is wrong. */
-    if (ending == ENDING_DONE && system_error != EPIPE)
+    if (ending == ENDING_DONE && system_error == 0)
+        message_text("writing to standard output failed");
+    else if (ending == ENDING_DONE && system_error != EPIPE)
         message_text("writing to standard output: %s", strerrordesc_np(system_error));
     return ending == ENDING_DONE ? ENDING_SOME_FAILED : ending;
 }

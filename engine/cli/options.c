@@ -89,6 +89,10 @@ static bool unknown_long_option(struct parser *parser, const char *word)
     const char *near = option_near(name, command);
     if (near != NULL)
         return parser_error(parser, "unknown option --%s, did you mean --%s?", name, near);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(specs[i].name, name) == 0)
+            return parser_error(parser, "--%s is not for this command", name);
+    }
     return parser_error(parser, "unknown option --%s", name);
 }
 
@@ -202,8 +206,12 @@ static bool operands_take(struct parser *parser, size_t count, char **operands)
         return true;
     case COMMAND_STATUS:
         options->name = operands[0];
+        if (count > 1 && options->manifest != NULL)
+            return parser_error(parser, "the manifest is given twice");
+        if (count > 1)
+            options->manifest = operands[1];
         if (options->manifest == NULL && options->state_folder == NULL)
-            return parser_error(parser, "--state DIR or --manifest FILE is needed");
+            return parser_error(parser, "a manifest or --state DIR is needed");
         return true;
     case COMMAND_ACCOUNTS:
         return accounts_operands(parser, count, operands);

@@ -76,14 +76,14 @@ static const struct command commands[] = {
     {
         .id = COMMAND_STATUS,
         .name = "status",
-        .operands = "NAME --state DIR | NAME --manifest FILE",
+        .operands = "NAME MANIFEST | NAME --state DIR",
         .summary = "Show everything known of one certificate",
         .description =
             "Shows what is live, what happened last, and an order that is open at the CA.\n",
-        .examples = "  certmill status www --manifest fleet.yaml\n"
+        .examples = "  certmill status www fleet.yaml\n"
                     "  certmill status www --state /var/lib/certmill --json\n",
         .operands_min = 1,
-        .operands_max = 1,
+        .operands_max = 2,
         .operand_missing = "no certificate named",
     },
     {
@@ -114,8 +114,7 @@ static const struct option_spec specs[] = {
     {OPTION_STATE, 's', "state", "DIR", RUN | PLAN | LIST | STATUS | ACCOUNTS,
      "the state folder, in place of the one that the\n"
      "manifest names (default: " OPTIONS_STATE_DEFAULT ")"},
-    {OPTION_MANIFEST, 'm', "manifest", "FILE", STATUS,
-     "the manifest whose state folder to look into"},
+    {OPTION_MANIFEST, 'm', "manifest", "FILE", STATUS, "the manifest, in place of the operand"},
     {OPTION_CA_FILE, 0, "ca-file", "PEM", RUN | ACCOUNTS,
      "trust these CA certificates for HTTPS to the ACME\n"
      "servers, in place of the system's"},

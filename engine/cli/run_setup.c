@@ -3,6 +3,31 @@
 #include "base/clock.h"
 #include "cli/message.h"
 
+#include <errno.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <string.h>
+
+/* libcurl would say it of each CA, when the run is under way. */
+static bool ca_file_check(const char *path)
+{
+    BIO *file = BIO_new_file(path, "r");
+    if (file == NULL) {
+        message_text("--ca-file %s: %s", path, strerrordesc_np(errno));
+        return false;
+    }
+    X509 *first = PEM_read_bio_X509(file, NULL, NULL, NULL);
+    BIO_free(file);
+    ERR_clear_error();
+    if (first == NULL) {
+        message_text("--ca-file %s: holds no certificate in PEM form", path);
+        return false;
+    }
+    X509_free(first);
+    return true;
+}
+
 bool run_setup_make(const struct command_options *options, struct run_setup *ret_setup)
 {
     const struct crypto_options crypto = {
@@ -12,6 +37,8 @@ bool run_setup_make(const struct command_options *options, struct run_setup *ret
     };
     struct error error;
     *ret_setup = (struct run_setup){0};
+    if (options->ca_file != NULL && !ca_file_check(options->ca_file))
+        return false;
     if (!crypto_context_new(&crypto, &ret_setup->crypto, &error)) {
         message_error(&error);
         return false;

@@ -73,7 +73,7 @@ _certmill() {
         _certmill_words "$(_certmill_options "$command")" "$current"
     elif [[ $command == accounts ]] && ((COMP_CWORD == 2)); then
         _certmill_words "list register" "$current"
-    elif [[ $command != status ]]; then
+    elif [[ $command != status ]] || ((COMP_CWORD > 2)); then
         _certmill_files -f "$current"
     fi
 }

@@ -8,6 +8,7 @@
 #include "crypto/certificate.h"
 #include "io/bulk_read.h"
 #include "plan/due.h"
+#include "report/near_names.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -25,6 +26,18 @@ struct planning {
     struct buf der;
     struct error error; /* what stops the reading as a whole */
 };
+
+/* A mistyped name must not look as if all were done. */
+static bool nothing_selected(const struct manifest *manifest, const char *only, struct error *error)
+{
+    struct near_names near;
+    char names[NEAR_NAMES_TEXT_MAX];
+    near_names_init(&near, only);
+    for (size_t i = 0; i < manifest->count; i++)
+        near_names_offer(&near, manifest->entries[i].name);
+    return error_set(error, ERROR_NOT_FOUND, "--only %s: no certificate of the manifest matches%s",
+                     only, near_names_text(&near, names));
+}
 
 static bool select_items(struct planning *planning, size_t *ret_unselected, struct error *error)
 {
@@ -48,7 +61,7 @@ static bool select_items(struct planning *planning, size_t *ret_unselected, stru
     planning->items = items;
     planning->count = count;
     *ret_unselected = manifest->count - count;
-    return true;
+    return selected > 0 || manifest->count == 0 || nothing_selected(manifest, only, error);
 }
 
 static void unreadable(struct planning *planning, struct plan_item *item, const char *detail)

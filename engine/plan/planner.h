@@ -65,8 +65,8 @@ struct plan_options {
 /* Reads the live certificates (in bulk) and the state (NULL: none yet). A certificate whose names
  * and key the state knows to be the entry's (by the digest) is not compared with the entry, so that
  * a CA that adds names does not cause endless renewals. Damaged live files make a certificate due;
- * false only when the live certificates cannot be read as a whole (a folder without permission, no
- * file descriptors). Free with plan_free. */
+ * false only when `only` matches none of the manifest's names, or when the live certificates cannot
+ * be read as a whole (a folder without permission, no file descriptors). Free with plan_free. */
 bool plan_make(const struct manifest *manifest, struct state *state,
                const struct plan_options *options, struct plan *ret_plan,
                struct error *error) MUST_USE;

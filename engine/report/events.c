@@ -162,6 +162,7 @@ void events_finished(struct events *events, const struct report_totals *totals, 
     output_member_count(&event, "issued", totals->issued);
     output_member_count(&event, "failed", totals->failed);
     output_member_count(&event, "parked", totals->parked);
+    output_member_count(&event, "deployed", totals->deployed);
     output_member_count(&event, "deploy_failed", totals->deploy_failed);
     output_member_count(&event, "warnings", totals->warnings);
     member_ms(&event, "duration_ms", seconds);

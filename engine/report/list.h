@@ -22,6 +22,7 @@ struct status_options {
     const char *name;
     int64_t now;
     bool json;
+    bool wants_deploy; /* the manifest has deploy targets for it */
 };
 
 /* All that is known of one certificate: the state's row, its open order, the live files and whether

@@ -1,5 +1,8 @@
 #include "report/near_names.h"
 
+#include "config/suggest.h"
+
+#include <stdio.h>
 #include <string.h>
 
 #define DISTANCE_MAX 4 /* letters, at most */
@@ -15,25 +18,6 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* Levenshtein's distance between texts shorter than NEAR_NAME_SIZE. */
-static unsigned distance(const char *a, size_t a_length, const char *b, size_t b_length)
-{
-    unsigned row[NEAR_NAME_SIZE];
-    for (size_t j = 0; j <= b_length; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 1; i <= a_length; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= b_length; j++) {
-            unsigned above = row[j];
-            unsigned changed = diagonal + (a[i - 1] != b[j - 1]);
-            row[j] = least(changed, least(above, row[j - 1]) + 1);
-            diagonal = above;
-        }
-    }
-    return row[b_length];
-}
-
 /* 0 when it is not near at all: an equal name is not offered. */
 static unsigned nearness(const char *wanted, const char *name)
 {
@@ -44,7 +28,7 @@ static unsigned nearness(const char *wanted, const char *name)
     unsigned limit = least(DISTANCE_MAX, (unsigned)wanted_length / 3 + 1);
     size_t difference = wanted_length > length ? wanted_length - length : length - wanted_length;
     if (difference <= limit) {
-        unsigned far = distance(wanted, wanted_length, name, length);
+        unsigned far = suggest_distance(span_of(wanted), span_of(name));
         if (far <= limit)
             return far;
     }
@@ -67,4 +51,16 @@ void near_names_offer(struct near_names *near, const char *name)
     memmove(&near->found[at + 1], &near->found[at], (last - at) * sizeof near->found[0]);
     memcpy(near->found[at].name, name, strlen(name) + 1);
     near->found[at].distance = far;
+}
+
+char *near_names_text(const struct near_names *near, char *text)
+{
+    size_t len = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < near->count; i++)
+        len += (size_t)snprintf(text + len, NEAR_NAMES_TEXT_MAX - len, "%s%s",
+                                i == 0 ? "; did you mean " : " or ", near->found[i].name);
+    if (near->count > 0)
+        snprintf(text + len, NEAR_NAMES_TEXT_MAX - len, "?");
+    return text;
 }

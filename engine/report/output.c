@@ -52,10 +52,15 @@ char *output_date(int64_t unix_seconds, int64_t now, char *text)
         return text;
     }
     int64_t away = unix_seconds > now ? unix_seconds - now : now - unix_seconds;
-    bool in_hours = away < (int64_t)2 * SECONDS_PER_DAY;
+    int64_t unit = away < (int64_t)2 * SECONDS_PER_HOUR  ? 60
+                   : away < (int64_t)2 * SECONDS_PER_DAY ? SECONDS_PER_HOUR
+                                                         : SECONDS_PER_DAY;
     snprintf(text, OUTPUT_DATE_MAX, "%.10s (%" PRId64 " %s%s)",
-             time_format_rfc3339(unix_seconds, date), away / (in_hours ? 3600 : SECONDS_PER_DAY),
-             in_hours ? "h" : "d", unix_seconds <= now ? " ago" : "");
+             time_format_rfc3339(unix_seconds, date), away / unit,
+             unit == 60                 ? "min"
+             : unit == SECONDS_PER_HOUR ? "h"
+                                        : "d",
+             unix_seconds <= now ? " ago" : "");
     return text;
 }
 

@@ -14,8 +14,9 @@ size_t output_width(const char *text);
  * Control characters become "?": names of issuers and errors are the CA's words. */
 void output_cell(FILE *out, const char *text, size_t width);
 
-/* "2026-12-01 (8 d)", "2026-11-20 (3 d ago)", within two days "2026-12-01 (20 h)"; "-" for 0.
- * `text` has OUTPUT_DATE_MAX bytes; returns it. */
+/* "2026-12-01 (8 d)", "2026-11-20 (3 d ago)", within two days "2026-12-01 (20 h)",
+ * within two hours "2026-12-01 (5 min)"; "-" for 0. `text` has OUTPUT_DATE_MAX bytes; returns it.
+ */
 #define OUTPUT_DATE_MAX 64
 char *output_date(int64_t unix_seconds, int64_t now, char *text);
 

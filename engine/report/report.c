@@ -26,6 +26,8 @@ struct report {
     FILE *data;
     bool json;
     bool quiet;
+    bool accounts;
+    bool summary_lost;
     bool progress_wanted;
     bool redraws; /* one line drawn again and again, else a plain line now and then */
     bool started;
@@ -63,6 +65,7 @@ bool report_new(const struct report_options *options, struct report **ret_report
     }
     report->json = options->json;
     report->quiet = options->quiet;
+    report->accounts = options->accounts;
     report->progress_wanted = !options->quiet && options->progress != PROGRESS_NEVER;
     report->redraws = options->progress == PROGRESS_ALWAYS || terminal_can_redraw(report->messages);
     report->started_unix = options->now_unix;
@@ -208,9 +211,13 @@ static void report_take(struct report *report, const struct news *news, int64_t 
     case NEWS_WAITING:
         waiting_tell(report, news, now_ms);
         break;
-    case NEWS_ACCOUNT:
-    case NEWS_ORDER_STATE:
     case NEWS_DEPLOYED:
+        totals->deployed++;
+        break;
+    case NEWS_ACCOUNT:
+        totals->issued += report->accounts;
+        break;
+    case NEWS_ORDER_STATE:
         break;
     }
 }
@@ -275,6 +282,7 @@ void report_summary(struct report *report, bool interrupted, const struct report
         .totals = report->totals,
         .interrupted = interrupted,
         .quiet = report->quiet,
+        .accounts = report->accounts,
         .started_unix = report->started_unix,
         .finished_unix = now_unix,
         .seconds = (double)(now_ms - report->started_ms) / 1000.0,
@@ -282,18 +290,22 @@ void report_summary(struct report *report, bool interrupted, const struct report
         .figure_count = figure_count,
     };
     events_finished(&report->events, &report->totals, interrupted, ending.seconds, now_unix);
-    report->started = false;
-    if (report->json && report->progress_wanted)
+    report->progress.in_flight = 0;
+    if (report->json && report->progress_wanted && report->started)
         progress_plain(report, now_ms);
-    if (!report->json)
+    report->started = false;
+    if (!report->json) {
         summary_print(&report->summary, &ending, report->messages);
-    else if (!summary_print_json(&report->summary, &ending, report->data))
+    } else if (!summary_print_json(&report->summary, &ending, report->data)) {
+        report->summary_lost = true;
         fprintf(report->messages, "certmill: the summary could not be written: %s\n",
                 strerrordesc_np(errno));
+    }
     fflush(report->messages);
 }
 
 void report_total(const struct report *report, struct report_totals *ret_totals)
 {
     *ret_totals = report->totals;
+    ret_totals->output_lost = report->events.lost > 0 || report->summary_lost;
 }

@@ -13,7 +13,7 @@ struct report;
 enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
 enum news_kind {
-    NEWS_RUN_STARTED,   /* `total` certificates due */
+    NEWS_RUN_STARTED,   /* `total` certificates to order (or accounts to register) */
     NEWS_ACCOUNT,       /* an account is ready: name = alias, text = its URL */
     NEWS_ORDER_STATE,   /* name, text = the order's new state; only sent when there are events */
     NEWS_ISSUED,        /* name, sequence, not_after, seconds */
@@ -42,9 +42,10 @@ struct news {
 struct report_options {
     enum progress_mode progress;
     const char
-        *events; /* a file to append JSON lines to (0600), "-" for standard output, or NULL */
-    bool json;   /* the summary as one JSON object on standard output, in place of the text */
-    bool quiet;  /* no progress and no plain lines; failures and warnings still go out */
+        *events;   /* a file to append JSON lines to (0600), "-" for standard output, or NULL */
+    bool json;     /* the summary as one JSON object on standard output, in place of the text */
+    bool quiet;    /* no progress and no plain lines; failures and warnings still go out */
+    bool accounts; /* no run: accounts are registered, and are what is counted */
     int64_t now_unix;
     int64_t now_ms;
     FILE *messages; /* borrowed; NULL: standard error */
@@ -77,7 +78,8 @@ void report_summary(struct report *report, bool interrupted, const struct report
                     size_t figure_count, int64_t now_unix, int64_t now_ms);
 
 struct report_totals {
-    size_t due, issued, failed, parked, deploy_failed, warnings;
+    size_t due, issued, failed, parked, deployed, deploy_failed, warnings;
+    bool output_lost; /* events or the summary could not be written */
 };
 void report_total(const struct report *report, struct report_totals *ret_totals);
 

@@ -142,6 +142,11 @@ static const char *verdict_words(const struct view *view)
     return "";
 }
 
+static bool deploy_is_open(const struct view *view)
+{
+    return view->options->wants_deploy && view->row.deployed_sequence < view->row.sequence;
+}
+
 static bool describe_next(struct view *view)
 {
     const char *name = view->options->name;
@@ -156,6 +161,8 @@ static bool describe_next(struct view *view)
         return buf_printf(next, "certmill run MANIFEST --only '%s' makes a new one", name);
     if (view->live.not_after <= view->options->now)
         return buf_printf(next, "it has expired: certmill run MANIFEST --only '%s'", name);
+    if (deploy_is_open(view))
+        return buf_printf(next, "certmill run MANIFEST --only '%s' runs its deploy hooks", name);
     return buf_append_text(next,
                            "nothing to do now; certmill plan MANIFEST says when it will be due");
 }
@@ -225,6 +232,8 @@ static void print_live(FILE *out, const struct view *view)
     }
     if (view->row.deployed_sequence > 0)
         fprintf(out, "%-14snumber %u\n", "Deployed:", view->row.deployed_sequence);
+    else if (deploy_is_open(view))
+        fprintf(out, "%-14snot yet\n", "Deployed:");
 }
 
 static void print_view(FILE *out, const struct view *view)
@@ -299,20 +308,19 @@ static bool offer_name(void *context, const struct state_certificate *row)
     return true;
 }
 
-static bool unknown_name(struct state *state, const char *name, struct error *error)
+static bool unknown_name(struct state *state, const char *folder, const char *name,
+                         struct error *error)
 {
     struct near_names near;
+    if (state == NULL)
+        return error_set(error, ERROR_NOT_FOUND,
+                         "there is no certificate %s: no run has used the state folder %s yet",
+                         name, folder);
     near_names_init(&near, name);
-    if (state != NULL)
-        TRY(state_certificates(state, offer_name, &near, error));
-    struct buf text;
-    buf_init(&text, ERROR_TEXT_MAX);
-    bool whole = buf_printf(&text, "there is no certificate %s", name);
-    for (size_t i = 0; whole && i < near.count; i++)
-        whole = buf_printf(&text, "%s%s", i == 0 ? "; did you mean " : " or ", near.found[i].name);
-    error_set(error, ERROR_NOT_FOUND, "%s%s", buf_text(&text), near.count > 0 ? "?" : "");
-    buf_free(&text);
-    return false;
+    TRY(state_certificates(state, offer_name, &near, error));
+    char names[NEAR_NAMES_TEXT_MAX];
+    return error_set(error, ERROR_NOT_FOUND, "there is no certificate %s%s", name,
+                     near_names_text(&near, names));
 }
 
 static bool view_fill(struct view *view, struct state *state, struct error *error)
@@ -320,7 +328,7 @@ static bool view_fill(struct view *view, struct state *state, struct error *erro
     TRY(read_state(view, state, error));
     view->verdict = judge_live(view);
     if (!view->noted && !view->has_order && view->verdict == LIVE_NONE)
-        return unknown_name(state, view->options->name, error);
+        return unknown_name(state, view->options->state_folder, view->options->name, error);
     return describe_next(view) || error_set(error, ERROR_LIMIT, "the name is too long");
 }
 

@@ -224,14 +224,22 @@ static void print_counts(const struct summary_ending *ending, FILE *out)
     char issued[FORMAT_MAX];
     char due[FORMAT_MAX];
     char count[FORMAT_MAX];
-    fprintf(out, "%s: %s of %s issued", ending->interrupted ? "Interrupted" : "Finished",
-            format_count(totals->issued, issued), format_certificates(totals->due, due));
+    fputs(ending->interrupted ? "Interrupted: " : "Finished: ", out);
+    if (ending->accounts)
+        fprintf(out, "%s of %s %s registered", format_count(totals->issued, issued),
+                format_count(totals->due, due), totals->due == 1 ? "account" : "accounts");
+    else if (totals->due > 0)
+        fprintf(out, "%s of %s issued", format_count(totals->issued, issued),
+                format_certificates(totals->due, due));
+    else
+        fputs("no certificate is due", out);
     const struct {
         size_t count;
         const char *what;
     } parts[] = {
         {totals->failed, "failed"},
         {totals->parked, "parked"},
+        {totals->deployed, "deployed"},
         {totals->deploy_failed, "not deployed"},
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -242,7 +250,7 @@ static void print_counts(const struct summary_ending *ending, FILE *out)
     if (ended < totals->due)
         fprintf(out, ", %s not tried", format_count(totals->due - ended, count));
     fprintf(out, " in %s", format_duration(ending->seconds, count));
-    if (totals->issued > 1 && ending->seconds >= 0.001)
+    if (totals->issued > 1 && !ending->accounts && ending->seconds >= 0.001)
         fprintf(out, " (%.1f a second)", (double)totals->issued / ending->seconds);
     fputc('\n', out);
 }

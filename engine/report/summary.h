@@ -50,7 +50,8 @@ void summary_add(struct summary *summary, enum outcome_kind kind, const struct n
 struct summary_ending {
     struct report_totals totals;
     bool interrupted;
-    bool quiet; /* text: nothing when all went well, and no figures */
+    bool quiet;    /* text: nothing when all went well, and no figures */
+    bool accounts; /* as in report_options */
     int64_t started_unix, finished_unix;
     double seconds;
     const struct report_figure *figures;

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#define REAL_DIGITS 6
+
 static void member_text(json_t **object, const char *key, const char *text)
 {
     if (text[0] != '\0')
@@ -60,6 +62,7 @@ static json_t *summary_json(const struct summary *summary, const struct summary_
     output_member_count(&object, "issued", totals->issued);
     output_member_count(&object, "failed", totals->failed);
     output_member_count(&object, "parked", totals->parked);
+    output_member_count(&object, "deployed", totals->deployed);
     output_member_count(&object, "deploy_failed", totals->deploy_failed);
     output_member_count(&object, "warnings", totals->warnings);
     member_outcomes(&object, summary, OUTCOME_FAILED, "failures", "failures_unlisted");
@@ -79,6 +82,6 @@ bool summary_print_json(const struct summary *summary, const struct summary_endi
         errno = ENOMEM;
         return false;
     }
-    TRY(json_dumpf(object, out, JSON_COMPACT) == 0);
+    TRY(json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS)) == 0);
     return fputc('\n', out) != EOF && fflush(out) == 0;
 }

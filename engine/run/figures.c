@@ -1,5 +1,9 @@
 #include "run/figures.h"
 
+#include "base/clock.h"
+#include "report/format.h"
+#include "report/output.h"
+
 #include <stdio.h>
 
 static void add(struct figures *figures, const char *label, const char *key, json_t *json)
@@ -7,6 +11,28 @@ static void add(struct figures *figures, const char *label, const char *key, jso
     size_t at = figures->count++;
     figures->list[at] = (struct report_figure){
         .label = label, .text = figures->texts[at], .json_key = key, .json = json};
+}
+
+/* What the run left alone. */
+static void rest(const struct run *run, struct figures *figures)
+{
+    const struct plan *plan = &run->plan;
+    char count[FORMAT_MAX];
+    char date[OUTPUT_DATE_MAX];
+    char next[TIME_TEXT_MAX];
+    if (plan->later_count > 0) {
+        snprintf(figures->texts[figures->count], sizeof figures->texts[0], "%s, the next on %s",
+                 format_certificates(plan->later_count, count),
+                 output_date(plan->next_due_at, clock_unix(), date));
+        add(figures, "not due", "not_due",
+            json_pack("{s:I, s:s}", "certificates", (json_int_t)plan->later_count, "next",
+                      time_format_rfc3339(plan->next_due_at, next)));
+    }
+    if (plan->unselected > 0) {
+        format_certificates(plan->unselected, figures->texts[figures->count]);
+        add(figures, "left out by --only", "unselected",
+            json_integer((json_int_t)plan->unselected));
+    }
 }
 
 static void network(const struct run *run, struct figures *figures)
@@ -22,9 +48,9 @@ static void network(const struct run *run, struct figures *figures)
     if (sum.requests == 0)
         return;
     snprintf(figures->texts[figures->count], sizeof figures->texts[0],
-             "%llu requests over %llu connections (%llu requests by HTTP/2)",
+             "%llu requests over %llu %s (%llu requests by HTTP/2)",
              (unsigned long long)sum.requests, (unsigned long long)sum.connections,
-             (unsigned long long)sum.http2);
+             sum.connections == 1 ? "connection" : "connections", (unsigned long long)sum.http2);
     add(figures, "network", "network",
         json_pack("{s:I, s:I, s:I, s:I, s:I}", "requests", (json_int_t)sum.requests, "connections",
                   (json_int_t)sum.connections, "http2_requests", (json_int_t)sum.http2, "bytes_in",
@@ -105,6 +131,7 @@ static void state(const struct run *run, struct figures *figures)
 void figures_make(struct run *run, struct figures *figures)
 {
     figures->count = 0;
+    rest(run, figures);
     network(run, figures);
     crypto(run, figures);
     store(run, figures);

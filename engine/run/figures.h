@@ -5,7 +5,7 @@
 
 #include "run/run_main.h"
 
-#define FIGURES_MAX 4
+#define FIGURES_MAX 6
 
 struct figures {
     struct report_figure list[FIGURES_MAX];

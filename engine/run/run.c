@@ -36,9 +36,12 @@ static bool signals_open(struct run *run, struct error *error)
 static bool lock_take(struct run *run, struct error *error)
 {
     char path[PATH_MAX];
-    TRY(folder_make(run->options->state_folder, 0700, error));
+    if (!folder_make(run->options->state_folder, 0700, error))
+        return error_prefix(error, "the state folder: ");
     snprintf(path, sizeof path, "%s/lock", run->options->state_folder);
-    return file_lock(path, &run->lock_fd, error);
+    return file_lock(path, &run->lock_fd, error) ||
+           error_prefix(error, error->kind == ERROR_BUSY ? "another run is under way: "
+                                                         : "the state folder: ");
 }
 
 static bool plan_run(struct run *run, struct error *error)

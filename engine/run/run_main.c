@@ -207,8 +207,10 @@ static void signal_run(struct run *run)
 {
     struct signalfd_siginfo info;
     while (read(run->signal_fd, &info, sizeof info) == sizeof info) {
-        if (++run->signals > 1)
+        if (++run->signals > 1) {
+            warn(run, NULL, "stopped at once; the next run goes on with what was under way");
             _exit(ENDING_RESUME);
+        }
         warn(run, NULL,
              "interrupted: finishing or parking the orders under way; once more to stop at once");
         run->park_at_ms = clock_monotonic_ms() + DRAIN_MS;
@@ -234,7 +236,11 @@ static void leftover_warning(void *context, const char *text)
 
 static void run_begin(struct run *run)
 {
-    struct news started = {.kind = NEWS_RUN_STARTED, .total = run->plan.due_count};
+    struct news started = {.kind = NEWS_RUN_STARTED};
+    if (run->options->register_only != NULL)
+        started.total = run->lanes.count;
+    for (size_t i = 0; i < run->plan.due_count; i++)
+        started.total += !run->plan.due[i].deploy_only;
     tell(run, &started);
     if (run->solvers != NULL)
         solvers_clean_leftovers(run->solvers, leftover_warning, run);
@@ -305,7 +311,7 @@ int run_finish(struct run *run)
     report_total(run->report, &totals);
     if (run->signals > 0)
         return ENDING_RESUME;
-    if (totals.failed > 0 || totals.deploy_failed > 0 || run->broken)
+    if (totals.failed > 0 || totals.deploy_failed > 0 || run->broken || totals.output_lost)
         return ENDING_SOME_FAILED;
     return totals.parked > 0 ? ENDING_RESUME : ENDING_DONE;
 }

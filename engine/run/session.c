@@ -313,8 +313,10 @@ static void reply_describe(const struct call *call, const struct http_response *
         return;
     const char *host = call->session->ca->host;
     if (response->failure != HTTP_ANSWERED) {
-        error_set(&reply->error, ERROR_NETWORK, "no answer from %s to %s: %s", host,
-                  call_kind_name(call->kind), response->reason);
+        error_set(&reply->error, ERROR_NETWORK, "no answer from %s to %s: %s%s", host,
+                  call_kind_name(call->kind), response->reason,
+                  response->failure == HTTP_UNTRUSTED ? " (for a private CA there is --ca-file)"
+                                                      : "");
         reply->uncertain = response->failure == HTTP_TIMEOUT || response->failure == HTTP_LOST ||
                            response->failure == HTTP_TOO_LARGE;
         return;

@@ -68,8 +68,10 @@ struct test {
 #function, function \
     }
 
-/* Runs the tests whose name holds argv[1], or all. */
-static inline int tests_run(const struct test *tests, size_t count, int argc, char **argv)
+/* Runs the tests whose name holds argv[1], or all, `before` and `after` around each unless NULL. */
+static inline int tests_run_around(const struct test *tests, size_t count, int argc, char **argv,
+                                   void (*before)(void *context), void (*after)(void *context),
+                                   void *context)
 {
     size_t ran = 0;
     for (size_t i = 0; i < count; i++) {
@@ -77,11 +79,20 @@ static inline int tests_run(const struct test *tests, size_t count, int argc, ch
             continue;
         printf("%s\n", tests[i].name);
         fflush(stdout);
+        if (before != NULL)
+            before(context);
         tests[i].run();
+        if (after != NULL)
+            after(context);
         ran++;
     }
     printf("%zu tests ran\n", ran);
     return ran > 0 ? 0 : 1;
+}
+
+static inline int tests_run(const struct test *tests, size_t count, int argc, char **argv)
+{
+    return tests_run_around(tests, count, argc, argv, NULL, NULL, NULL);
 }
 
 #define TESTS_MAIN(tests)                                                        \

@@ -48,23 +48,21 @@ static inline const char *scratch_path(struct scratch *scratch, const char *name
     return *path;
 }
 
+static inline void scratch_before(void *context)
+{
+    scratch_make(context);
+}
+
+static inline void scratch_after(void *context)
+{
+    scratch_remove(context);
+}
+
 /* As tests_run, each test in a new folder. */
 static inline int scratch_tests_run(struct scratch *scratch, const struct test *tests, size_t count,
                                     int argc, char **argv)
 {
-    size_t ran = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (argc > 1 && strstr(tests[i].name, argv[1]) == NULL)
-            continue;
-        printf("%s\n", tests[i].name);
-        fflush(stdout);
-        scratch_make(scratch);
-        tests[i].run();
-        scratch_remove(scratch);
-        ran++;
-    }
-    printf("%zu tests ran\n", ran);
-    return ran > 0 ? 0 : 1;
+    return tests_run_around(tests, count, argc, argv, scratch_before, scratch_after, scratch);
 }
 
 /* How many entries a folder holds, hidden ones too; -1 when it cannot be read. */

@@ -158,4 +158,17 @@ static inline bool store_mode_start(enum store_mode mode)
     return there;
 }
 
+/* As scratch_tests_run, once for each mode that there is, which the tests find in *mode. */
+static inline int store_tests_run(struct scratch *scratch, enum store_mode *mode,
+                                  const struct test *tests, size_t count, int argc, char **argv)
+{
+    int failed = 0;
+    for (int m = STORE_RING; m <= STORE_SYNC; m++) {
+        *mode = (enum store_mode)m;
+        if (store_mode_start(*mode))
+            failed |= scratch_tests_run(scratch, tests, count, argc, argv);
+    }
+    return failed;
+}
+
 #endif

@@ -1,11 +1,10 @@
 /* The program as the shell sees it: exit status, standard output, standard error. */
-#include "check.h"
+#include "scratch.h"
 
 #include "base/json.h"
 #include "cli/harden.h"
 #include "state/state.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,32 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char folder[PATH_MAX]; /* of the test that runs */
-
-static void folder_make_new(void)
-{
-    const char *base = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/certmill-cli-XXXXXX", base != NULL ? base : "/tmp");
-    CHECK(mkdtemp(folder) != NULL);
-}
-
-static void folder_remove(void)
-{
-    DIR *entries = opendir(folder);
-    CHECK(entries != NULL);
-    struct dirent *entry;
-    while ((entry = readdir(entries)) != NULL) {
-        if (entry->d_name[0] != '.')
-            CHECK(unlinkat(dirfd(entries), entry->d_name, 0) == 0);
-    }
-    closedir(entries);
-    CHECK(rmdir(folder) == 0);
-}
+static struct scratch scratch;
 
 static void file_put(const char *name, mode_t mode, const char *text)
 {
-    char path[PATH_MAX + 64];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    const char *path = scratch_path(&scratch, name);
     FILE *file = fopen(path, "w");
     CHECK(file != NULL);
     CHECK(fputs(text, file) >= 0 && fclose(file) == 0);
@@ -60,7 +38,7 @@ static struct ran shell(const char *command)
     snprintf(line, sizeof line,
              "cd '%s' || exit 99; certmill() { '%s' \"$@\"; }; { %s; } > out 2> err; status=$?; "
              "cat out err; rm -f out err; exit $status",
-             folder, CERTMILL_PROGRAM, command);
+             scratch.path, CERTMILL_PROGRAM, command);
     FILE *pipe = popen(line, "r"); /* NOLINT(cert-env33-c): the shell is the program's user */
     CHECK(pipe != NULL);
     size_t len = fread(ran.output, 1, sizeof ran.output - 1, pipe);
@@ -87,7 +65,6 @@ static void check_ran(struct ran ran, int status, const char *output)
 
 static void usage_goes_to_standard_error_with_status_2(void)
 {
-    folder_make_new();
     struct ran ran = shell("certmill bogus 2> /dev/null");
     check_ran(ran, 2, "");
     ran = shell("certmill check");
@@ -95,24 +72,20 @@ static void usage_goes_to_standard_error_with_status_2(void)
     ran = shell("certmill check \"$(printf 'a\\033[2Jb')\" extra \"$(printf 'c\\rd')\"");
     CHECK_INT(ran.status, 2);
     CHECK(strpbrk(ran.output, "\033\r") == NULL);
-    folder_remove();
 }
 
 static void help_and_version_go_to_standard_output(void)
 {
-    folder_make_new();
     struct ran ran = shell("certmill --help 2> /dev/null");
     CHECK_INT(ran.status, 0);
     CHECK_CONTAINS(ran.output, "Usage: certmill COMMAND");
     ran = shell("certmill --version 2> /dev/null");
     CHECK_INT(ran.status, 0);
     CHECK_CONTAINS(ran.output, "certmill " CERTMILL_VERSION "\nOpenSSL ");
-    folder_remove();
 }
 
 static void lost_output_is_an_error(void)
 {
-    folder_make_new();
     check_ran(shell("certmill --help > /dev/full"), 1,
               "certmill: writing to standard output: No space left on device\n");
     check_ran(shell("certmill --help >&-"), 1,
@@ -120,12 +93,10 @@ static void lost_output_is_an_error(void)
     /* No descriptor at all: no file may land on their numbers. */
     file_put("m.yaml", 0600, "version: 1\n");
     check_ran(shell("certmill check m.yaml <&- >&- 2>&-"), 2, "");
-    folder_remove();
 }
 
 static void check_names_what_is_there(void)
 {
-    folder_make_new();
     file_put("accounts.yaml", 0600, ACCOUNTS);
     file_put("m.yaml", 0600,
              "version: 1\naccounts: accounts.yaml\ndefaults: {account: lab}\n"
@@ -135,12 +106,10 @@ static void check_names_what_is_there(void)
               "standard input: 2 certificates, 1 account, no errors\n");
     check_ran(shell("certmill check m.yaml > /dev/full"), 1,
               "certmill: writing to standard output: No space left on device\n");
-    folder_remove();
 }
 
 static void check_names_every_mistake_and_no_secret(void)
 {
-    folder_make_new();
     file_put("accounts.yaml", 0600, ACCOUNTS "      KeySize: 1024\n");
     file_put("m.yaml", 0600,
              "version: 1\naccounts: accounts.yaml\ndefaults: {account: lab}\n"
@@ -155,7 +124,21 @@ static void check_names_every_mistake_and_no_secret(void)
     ran = shell("certmill check missing.yaml");
     CHECK_INT(ran.status, 2);
     CHECK_CONTAINS(ran.output, "missing.yaml");
-    folder_remove();
+}
+
+static void a_ca_file_must_hold_certificates(void)
+{
+    file_put("accounts.yaml", 0600, ACCOUNTS);
+    file_put("m.yaml", 0600,
+             "version: 1\naccounts: accounts.yaml\nstate: state\ndefaults: {account: lab}\n"
+             "certificates: [a.example]\n");
+    check_ran(shell("certmill run m.yaml --ca-file missing.pem"), 2,
+              "certmill: --ca-file missing.pem: No such file or directory\n");
+    check_ran(shell("certmill accounts register m.yaml --ca-file m.yaml"), 2,
+              "certmill: --ca-file m.yaml: holds no certificate in PEM form\n");
+    check_ran(shell("certmill run m.yaml --only b.example"), 2,
+              "certmill: --only b.example: no certificate of the manifest matches; did you mean "
+              "a.example?\n");
 }
 
 #define MANIFEST                                      \
@@ -164,7 +147,6 @@ static void check_names_every_mistake_and_no_secret(void)
 
 static void plan_shows_what_is_due_and_why(void)
 {
-    folder_make_new();
     file_put("accounts.yaml", 0600, ACCOUNTS);
     file_put("m.yaml", 0600, MANIFEST);
     struct ran ran = shell("certmill plan m.yaml 2>&1");
@@ -183,12 +165,10 @@ static void plan_shows_what_is_due_and_why(void)
     ran = shell("certmill plan m.yaml");
     CHECK_INT(ran.status, 2);
     CHECK_CONTAINS(ran.output, "limits.in-flight");
-    folder_remove();
 }
 
 static void manifest_of_the_manual_page_is_right(void)
 {
-    folder_make_new();
     struct ran ran = shell(
         "awk '/^\\.Bd -literal/ { on = 1; next }"
         "     /^\\.Ed/ { if (text ~ /^version: 1/) printf \"%s\", text > \"fleet.yaml\";"
@@ -198,7 +178,6 @@ static void manifest_of_the_manual_page_is_right(void)
         "chmod 600 acme_accounts.yaml && sed -i 's/\"\\.\\.\\.\"/c2VjcmV0LW9mLXRoZS10ZXN0cw/' "
         "acme_accounts.yaml && certmill check fleet.yaml");
     check_ran(ran, 0, "fleet.yaml: 3 certificates, 1 account, no errors\n");
-    folder_remove();
 }
 
 #define ROWS 20000
@@ -215,7 +194,7 @@ static void state_fill(void)
     static char names[ROWS][8];
     struct state *state;
     struct error error;
-    CHECK_OK(state_open(folder, false, &state, &error), error);
+    CHECK_OK(state_open(scratch.path, false, &state, &error), error);
     CHECK_OK(state_start(state, &error), error);
     for (int i = 0; i < ROWS; i++) {
         snprintf(names[i], sizeof names[i], "c%05d", i);
@@ -243,7 +222,6 @@ static void state_fill(void)
 
 static void list_and_status_show_the_state(void)
 {
-    folder_make_new();
     check_ran(shell("certmill list --state . > /dev/null"), 2,
               "certmill: . has no state database: no run has used this folder yet\n");
     state_fill();
@@ -266,12 +244,10 @@ static void list_and_status_show_the_state(void)
     ran = shell("certmill status nobody --state . > /dev/null");
     CHECK_INT(ran.status, 2);
     CHECK_CONTAINS(ran.output, "certmill: there is no certificate nobody");
-    folder_remove();
 }
 
 static void list_to_a_closed_pipe_is_quiet(void)
 {
-    folder_make_new();
     state_fill();
     /* 141: ended by SIGPIPE, as other programs are; and not a word about it. */
     struct ran ran = shell("{ certmill list --state .; echo $? > code; } | sed -n '2{s/ "
@@ -283,7 +259,6 @@ static void list_to_a_closed_pipe_is_quiet(void)
     check_ran(ran, 1, "");
     ran = shell("certmill list --state . > /dev/full");
     check_ran(ran, 1, "certmill: writing the output: No space left on device\n");
-    folder_remove();
 }
 
 /* In a child: hardening is for the life of a process. */
@@ -333,6 +308,11 @@ static const struct test tests[] = {
     TEST(help_and_version_go_to_standard_output),
     TEST(lost_output_is_an_error),
     TEST(check_names_what_is_there),
+    TEST(a_ca_file_must_hold_certificates),
     TEST(check_names_every_mistake_and_no_secret),
 };
-TESTS_MAIN(tests)
+
+int main(int argc, char **argv)
+{
+    return scratch_tests_run(&scratch, tests, sizeof tests / sizeof tests[0], argc, argv);
+}

@@ -3,6 +3,7 @@
 #include "pki.h"
 
 #include "base/base64.h"
+#include "random.h"
 
 #include <openssl/err.h>
 
@@ -342,16 +343,6 @@ static void texts_around_the_certificate(void)
     CHECK_INT(der.len, len);
     buf_free(&der);
     buf_free(&text);
-}
-
-/* xorshift: the same bytes at every run. */
-static uint64_t random_state = 88172645463325252U;
-static size_t random_below(size_t bound)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (size_t)(random_state % bound);
 }
 
 static void mutate(char *bytes, size_t *len)

@@ -2,6 +2,7 @@
 #include "pki.h"
 
 #include "base/base64.h"
+#include "random.h"
 
 #include <openssl/err.h>
 #include <pthread.h>
@@ -317,15 +318,6 @@ static void texts_that_are_no_chain(void)
     free(large);
     buf_free(&pem);
     world_drop(&world);
-}
-
-static uint64_t random_state = 88172645463325252U;
-static size_t random_below(size_t bound)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (size_t)(random_state % bound);
 }
 
 /* A chain with one bit wrong in any signed part never passes: flips in the leaf's and the middle's

@@ -16,6 +16,7 @@
 struct place {
     struct scratch scratch;
     struct state *state;
+    bool wants_deploy;
 };
 
 static struct state_change issued(const char *name, int64_t not_after)
@@ -39,6 +40,7 @@ static struct state_change issued(const char *name, int64_t not_after)
 
 static void place_make(struct place *place)
 {
+    *place = (struct place){0};
     scratch_make(&place->scratch);
     place->state = state_started(place->scratch.path);
 }
@@ -92,8 +94,11 @@ static bool status_try(const struct place *place, const char *name, bool json, c
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
-    struct status_options options = {
-        .state_folder = place->scratch.path, .name = name, .now = NOW, .json = json};
+    struct status_options options = {.state_folder = place->scratch.path,
+                                     .name = name,
+                                     .now = NOW,
+                                     .json = json,
+                                     .wants_deploy = place->wants_deploy};
     bool ok = status_print(out, place->state, &options, error);
     CHECK(fclose(out) == 0);
     if (ok)
@@ -276,6 +281,48 @@ static void status_tells_all(void)
     place_free(&place);
 }
 
+static void status_names_an_open_deploy(void)
+{
+    struct place place;
+    place_fill(&place);
+    put_live(&place, "www", 4, NOW + 80 * DAY, 0x2a);
+    place.wants_deploy = true;
+    char *text = status_text(&place, "www");
+    CHECK_CONTAINS(text, "Deployed:     not yet\n");
+    CHECK_CONTAINS(text,
+                   "Next:         certmill run MANIFEST --only 'www' runs its deploy hooks\n");
+    free(text);
+    struct state_change deployed = {.kind = STATE_DEPLOYED,
+                                    .certificate = {.name = "www", .deployed_sequence = 4}};
+    state_put_ok(place.state, deployed);
+    text = status_text(&place, "www");
+    CHECK_CONTAINS(text, "Deployed:     number 4\n");
+    CHECK_CONTAINS(text, "Next:         nothing to do now");
+    free(text);
+    place_free(&place);
+}
+
+static void dates_say_how_far_they_are(void)
+{
+    static const struct {
+        int64_t away;
+        const char *text;
+    } rows[] = {
+        {0, "2027-01-15 (0 min ago)"},
+        {-59, "2027-01-15 (0 min ago)"},
+        {7199, "2027-01-15 (119 min)"},
+        {7200, "2027-01-15 (2 h)"},
+        {-7200, "2027-01-15 (2 h ago)"},
+        {(int64_t)48 * 3600 - 1, "2027-01-17 (47 h)"},
+        {(int64_t)48 * 3600, "2027-01-17 (2 d)"},
+        {-90 * DAY, "2026-10-17 (90 d ago)"},
+    };
+    char text[OUTPUT_DATE_MAX];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        CHECK_TEXT(output_date(NOW + rows[i].away, NOW, text), rows[i].text);
+    CHECK_TEXT(output_date(0, NOW, text), "-");
+}
+
 static void live_is(const struct place *place, const char *name, const char *expected)
 {
     json_t *json = status_json(place, name);
@@ -356,7 +403,10 @@ static void unknown_names_get_suggestions(void)
                    "www?");
     state_close(place.state);
     place.state = NULL;
-    expect_unknown(&place, "wwww", "there is no certificate wwww");
+    char *text;
+    struct error error;
+    CHECK(!status_try(&place, "wwww", false, &text, &error));
+    CHECK_CONTAINS(error.text, "there is no certificate wwww: no run has used the state folder ");
     place_free(&place);
 }
 
@@ -381,9 +431,10 @@ static void the_nearest_names_win(void)
 }
 
 static const struct test tests[] = {
-    TEST(cells_have_their_width),  TEST(certificates_are_listed),
-    TEST(programs_get_an_array),   TEST(status_tells_all),
-    TEST(live_files_are_compared), TEST(unknown_names_get_suggestions),
+    TEST(status_names_an_open_deploy), TEST(dates_say_how_far_they_are),
+    TEST(cells_have_their_width),      TEST(certificates_are_listed),
+    TEST(programs_get_an_array),       TEST(status_tells_all),
+    TEST(live_files_are_compared),     TEST(unknown_names_get_suggestions),
     TEST(the_nearest_names_win),
 };
 

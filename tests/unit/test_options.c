@@ -133,6 +133,9 @@ static void each_command_takes_its_operands(void)
     options = parsed(&line, "status www --manifest m.yaml");
     CHECK_TEXT(options.name, "www");
     CHECK_TEXT(options.manifest, "m.yaml");
+    options = parsed(&line, "status www m.yaml --json");
+    CHECK_TEXT(options.name, "www");
+    CHECK_TEXT(options.manifest, "m.yaml");
     options = parsed(&line, "accounts list m.yaml");
     CHECK_INT(options.action, ACCOUNTS_LIST);
     CHECK_INT(options.alias_count, 0);
@@ -154,7 +157,8 @@ static void wrong_operands_are_refused(void)
     refused("check --accounts x", "no manifest given");
     refused("list", "a manifest or --state DIR is needed");
     refused("status", "no certificate named");
-    refused("status www", "--state DIR or --manifest FILE is needed");
+    refused("status www m.yaml --manifest m.yaml", "the manifest is given twice");
+    refused("status www", "a manifest or --state DIR is needed");
     refused("accounts", "an action (list or register) and a manifest are needed");
     refused("accounts list", "an action");
     refused("accounts lits m", "unknown action \"lits\": list or register");
@@ -179,7 +183,7 @@ static void misspellings_get_a_suggestion(void)
     struct line line;
     line_make(&line, "plan m --events e"); /* an option of another command is no suggestion */
     CHECK(!options_parse(line.argc, line.argv, &options, &error));
-    CHECK_CONTAINS(error.text, "unknown option --events (");
+    CHECK_CONTAINS(error.text, "--events is not for this command (");
     line_make(&line, "zzzzzz");
     CHECK(!options_parse(line.argc, line.argv, &options, &error));
     CHECK(strstr(error.text, "did you mean") == NULL);

@@ -473,10 +473,28 @@ static void only_and_force_choose(void)
     CHECK_INT(item_of(&planned, "web-2")->reason, DUE_FORCED);
     CHECK_INT(item_of(&planned, "web-1")->reason, DUE_OPEN_ORDER);
     CHECK(item_of(&planned, "web-1")->order != NULL);
-    planned.options.only = "nothing-*";
-    planned_run(&planned);
-    CHECK_INT(planned.plan.due_count, 0);
-    CHECK_INT(planned.plan.unselected, 4);
+    planned_free(&planned);
+}
+
+static void only_that_matches_nothing_is_an_error(void)
+{
+    struct manifest_entry entries[] = {simple_entry("web-1"), simple_entry("shop")};
+    struct planned planned;
+    struct plan plan;
+    struct error error;
+    planned_make(&planned, entries, 2);
+    planned.options.only = "wbe-1";
+    CHECK(!plan_make(&planned.manifest, NULL, &planned.options, &plan, &error));
+    CHECK_INT(error.kind, ERROR_NOT_FOUND);
+    CHECK_TEXT(error.text,
+               "--only wbe-1: no certificate of the manifest matches; did you mean web-1?");
+    planned.options.only = "mail-*";
+    CHECK(!plan_make(&planned.manifest, NULL, &planned.options, &plan, &error));
+    CHECK_TEXT(error.text, "--only mail-*: no certificate of the manifest matches");
+    planned.manifest.count = 0; /* of which the reader of the manifest has warned */
+    CHECK(plan_make(&planned.manifest, NULL, &planned.options, &plan, &error));
+    CHECK_INT(plan.due_count, 0);
+    plan_free(&plan);
     planned_free(&planned);
 }
 
@@ -611,11 +629,11 @@ static void the_plan_is_told_to_programs(void)
     CHECK_TEXT(json_text(counts, "next_due_at", 99), "2027-03-06T08:00:00Z");
     json_decref(json);
     planned.options.want_later = false;
-    planned.options.only = "nothing";
+    planned.options.only = "fresh";
     planned_run(&planned);
     json = printed_json(&planned);
     CHECK_INT(json_array_size(json_list(json, "due", 10)), 0);
-    CHECK_INT(json_number(json_object_get(json, "counts"), "unselected", -1), 6);
+    CHECK_INT(json_number(json_object_get(json, "counts"), "unselected", -1), 5);
     json_decref(json);
     planned_free(&planned);
 }
@@ -696,6 +714,7 @@ static const struct test tests[] = {
     TEST(open_orders_go_on),
     TEST(deployment_alone_can_be_due),
     TEST(only_and_force_choose),
+    TEST(only_that_matches_nothing_is_an_error),
     TEST(the_plan_is_told_to_people),
     TEST(the_plan_is_told_to_programs),
     TEST(lost_output_is_an_error),

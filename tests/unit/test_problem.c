@@ -40,7 +40,7 @@ static void every_type_has_its_reaction(void)
         {"rejectedIdentifier", 400, REACT_GIVE_UP, "name"},
         {"serverInternal", 500, REACT_BACK_OFF, "later"},
         {"tls", 400, REACT_GIVE_UP, "443"},
-        {"unauthorized", 403, REACT_GIVE_UP, "account is still active"},
+        {"unauthorized", 403, REACT_GIVE_UP, "EAB credentials and that it is active"},
         {"unsupportedContact", 400, REACT_CONFIGURATION, "email"},
         {"unsupportedIdentifier", 400, REACT_GIVE_UP, "wildcards"},
         {"userActionRequired", 403, REACT_CONFIGURATION, "terms of service"},

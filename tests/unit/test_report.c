@@ -373,7 +373,8 @@ static void events_are_json_lines(void)
                         "\"reason\":\"rateLimited\",\"wait_ms\":60000}");
     check_event(&lines, "{\"time\":\"2026-11-23T12:00:03Z\",\"event\":\"run-finished\","
                         "\"interrupted\":false,\"due\":3,\"issued\":1,\"failed\":1,\"parked\":0,"
-                        "\"deploy_failed\":0,\"warnings\":0,\"duration_ms\":3000}");
+                        "\"deployed\":0,\"deploy_failed\":0,\"warnings\":0,"
+                        "\"duration_ms\":3000}");
     CHECK_TEXT(lines, "");
     free(text);
     unlink(path);
@@ -505,6 +506,65 @@ static void summary_groups_the_same_cause(void)
                "deployed, 2 not tried in 2.0 s (3.0 a second)\n"
                "  Connections: 4\n");
     free(text);
+    fixture_close(&fixture);
+}
+
+static char *summary_of(struct report_options options, const struct news *news, size_t count)
+{
+    struct fixture fixture;
+    options.progress = PROGRESS_NEVER;
+    fixture_open(&fixture, options);
+    for (size_t i = 0; i < count; i++)
+        tell(&fixture, news[i], 0);
+    report_summary(fixture.report, false, NULL, 0, NOW_UNIX + 1, 1000);
+    char *text = stream_text(fixture.messages);
+    fixture_close(&fixture);
+    return text;
+}
+
+static void summary_of_what_is_no_issue(void)
+{
+    const struct news deploys[] = {
+        {.kind = NEWS_RUN_STARTED, .total = 0},
+        {.kind = NEWS_DEPLOYED, .name = "a"},
+        {.kind = NEWS_DEPLOYED, .name = "b"},
+    };
+    char *text = summary_of((struct report_options){0}, deploys, 3);
+    CHECK_TEXT(text, "Finished: no certificate is due, 2 deployed in 1.0 s\n");
+    free(text);
+    const struct news accounts[] = {
+        {.kind = NEWS_RUN_STARTED, .total = 2},
+        {.kind = NEWS_ACCOUNT, .name = "demo", .text = "https://ca.test/1"},
+        {.kind = NEWS_FAILED, .name = "lab", .text = "refused"},
+    };
+    text = summary_of((struct report_options){.accounts = true}, accounts, 3);
+    CHECK_CONTAINS(text, "Finished: 1 of 2 accounts registered, 1 failed in 1.0 s\n");
+    free(text);
+    text = summary_of((struct report_options){.accounts = true, .quiet = true}, accounts, 2);
+    CHECK_TEXT(text, "");
+    free(text);
+}
+
+static void lost_output_is_remembered(void)
+{
+    struct fixture fixture;
+    struct report_totals totals;
+    fixture_open(&fixture, (struct report_options){.progress = PROGRESS_NEVER});
+    report_summary(fixture.report, false, NULL, 0, NOW_UNIX, 0);
+    report_total(fixture.report, &totals);
+    CHECK(!totals.output_lost);
+    fixture_close(&fixture);
+    fixture_open(&fixture,
+                 (struct report_options){.progress = PROGRESS_NEVER, .events = "/dev/full"});
+    tell(&fixture, (struct news){.kind = NEWS_RUN_STARTED, .total = 1}, 0);
+    report_total(fixture.report, &totals);
+    CHECK(totals.output_lost);
+    fixture_close(&fixture);
+    fixture_open(&fixture, (struct report_options){.progress = PROGRESS_NEVER, .json = true});
+    CHECK(freopen("/dev/full", "we", fixture.data) != NULL);
+    report_summary(fixture.report, false, NULL, 0, NOW_UNIX, 0);
+    report_total(fixture.report, &totals);
+    CHECK(totals.output_lost);
     fixture_close(&fixture);
 }
 
@@ -654,6 +714,8 @@ static void repeated_waiting_is_told_once(void)
 }
 
 static const struct test tests[] = {
+    TEST(summary_of_what_is_no_issue),
+    TEST(lost_output_is_remembered),
     TEST(numbers_are_readable),
     TEST(strangers_texts_cannot_move_the_cursor),
     TEST(progress_line_shows_rate_and_time_left),

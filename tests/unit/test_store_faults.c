@@ -216,12 +216,5 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
-    int failed = 0;
-    for (int m = STORE_RING; m <= STORE_SYNC; m++) {
-        mode = (enum store_mode)m;
-        if (store_mode_start(mode))
-            failed |=
-                scratch_tests_run(&scratch, tests, sizeof tests / sizeof tests[0], argc, argv);
-    }
-    return failed;
+    return store_tests_run(&scratch, &mode, tests, sizeof tests / sizeof tests[0], argc, argv);
 }

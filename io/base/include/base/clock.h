@@ -5,7 +5,8 @@
 
 #include "base/buf.h"
 
-#define SECONDS_PER_DAY 86400
+#define SECONDS_PER_HOUR 3600
+#define SECONDS_PER_DAY  86400
 
 int64_t clock_monotonic_ms(void); /* for deadlines and intervals */
 int64_t clock_unix(void);         /* seconds since 1970-01-01T00:00:00Z */
