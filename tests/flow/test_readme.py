@@ -1,0 +1,114 @@
+"""Every command of the README is run: what it tells an operator to type works as it stands."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fake.ca import FakeCa  # noqa: E402
+from harness.case import Case  # noqa: E402
+from harness.certmill import environment, program  # noqa: E402
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+README = (REPOSITORY / "README.md").read_text()
+
+# Commands that other tests run: bench/demo by tests/servers/test_demo.py, bench/compare by its own
+# test, tests/fuzz/run by the fuzzers' tests; and tests/run is what runs this test.
+ELSEWHERE = {"bench/demo", "bench/compare", "bench/compare --readme", "tests/run",
+             "tests/fuzz/run 3600"}
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands():
+    """The lines of all shell blocks, without comments; "a && b" is two."""
+    found = []
+    for block in blocks("sh"):
+        for line in block.splitlines():
+            line = re.sub(r"(^|\s+)#.*", "", line).strip()
+            found += [part.strip() for part in line.split("&&") if part.strip()]
+    return found
+
+
+def yaml_after(words):
+    """The first YAML block after these words."""
+    rest = README[README.index(words):]
+    return re.search(r"^```yaml\n(.*?)^```", rest, re.MULTILINE | re.DOTALL).group(1)
+
+
+class ReadmeTest(Case):
+    deadline_s = 240
+
+    def setUp(self):
+        super().setUp()
+        accounts = yaml_after("`acme_accounts.yaml`:")
+        key_id = re.search(r'eab-key: "(.*?)"', accounts).group(1)
+        hmac = re.search(r'eab-hmac-key: "(.*?)"', accounts).group(1)
+        self.ca = FakeCa(eab={key_id: hmac})
+        self.addCleanup(self.ca.stop)
+        # What must differ from the operator's machine: where the CA is, where the state goes, and
+        # that no service of this machine is reloaded.
+        endpoint = re.search(r'acme-endpoint: "(.*?)"', accounts).group(1)
+        self.write("acme_accounts.yaml", accounts.replace(endpoint, self.ca.directory), 0o600)
+        manifest = yaml_after("`fleet.yaml`:")
+        self.write("fleet.yaml", manifest.replace("/var/lib/certmill", str(self.folder / "state")))
+        self.write("bin/systemctl", '#!/bin/sh\necho "$@" >>"$0.log"\n', 0o755)
+        (self.folder / "bin/certmill").symlink_to(program())
+
+    def write(self, name, text, mode=0o644):
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+
+    def do(self, command, folder, **variables):
+        env = environment(variables)
+        env["PATH"] = f"{self.folder / 'bin'}:{env['PATH']}"
+        done = subprocess.run(shlex.split(command), cwd=folder, env=env, text=True, timeout=120,
+                              stdin=subprocess.DEVNULL, capture_output=True)
+        self.assertEqual(done.returncode, 0, f"{command}:\n{done.stdout}\n{done.stderr}")
+        return done.stdout + done.stderr
+
+    def test_every_command(self):
+        ran = {}
+        for command in commands():
+            if command in ELSEWHERE:
+                self.assertTrue(os.access(REPOSITORY / command.split()[0], os.X_OK), command)
+            elif command.startswith("certmill "):
+                ran[command] = self.do(command, self.folder)
+            elif command.startswith("cmake --install"):
+                self.check_install(command)
+            elif command.startswith("cmake --"):
+                # Building is what comes before any test; here only the presets' names are looked at.
+                self.do("cmake --list-presets", REPOSITORY)
+                self.assertIn("release", self.do("cmake --list-presets", REPOSITORY))
+            else:
+                self.fail(f"the README has a command that no test runs: {command}")
+        self.assertIn("www", ran["certmill list fleet.yaml"])
+        self.assertIn("issued", ran["certmill list fleet.yaml"])
+        self.assertEqual(len(self.ca.book.orders), 2)
+        self.assertEqual((self.folder / "bin/systemctl.log").read_text(), "reload nginx\n")
+        live = self.folder / "state/live/www"
+        self.assertEqual(sorted(path.name for path in live.iterdir()),
+                         ["cert.pem", "chain.pem", "fullchain.pem", "privkey.pem"])
+
+    def check_install(self, command):
+        """Into a folder of the test, from the build under test."""
+        build = Path(program()).parent.parent
+        target = self.folder / "installed"
+        self.do(command.replace("build/release", shlex.quote(str(build))), REPOSITORY,
+                DESTDIR=str(target))
+        for name in ("bin/certmill", "share/man/man1/certmill.1",
+                     "share/bash-completion/completions/certmill"):
+            self.assertTrue((target / "usr/local" / name).is_file(), name)
+
+
+if __name__ == "__main__":
+    unittest.main()
