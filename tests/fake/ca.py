@@ -38,6 +38,7 @@ def records(acme):
                    for each in book.orders.values()],
         "requests": [dataclasses.asdict(each) for each in book.requests],
         "violations": book.violations,
+        "repeats": book.repeats,
         "rules_fired": [rule.fired for rule in acme.script.rules],
     }
 

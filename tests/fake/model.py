@@ -128,6 +128,7 @@ class Book:
         self.challenges = {}
         self.requests = []
         self.violations = []  # what the client did against the protocol
+        self.repeats = []  # endpoints of requests that came a second time as they were
         self.revoked = []
         self.eab_used = {}  # key id -> thumbprint of the account's key
 

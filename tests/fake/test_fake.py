@@ -87,6 +87,24 @@ class FakeCaTest(Case):
         self.assertEqual(other.problem, "badCSR")
         self.assertEqual(len(ca.book.violations), 4)
 
+    def test_repeats_are_told_from_replays(self):
+        """The same bytes again are the transport's doing; a spent nonce under another signature is
+        the client's."""
+        ca, client = self.start()
+        client.register()
+        url = client.directory["newOrder"]
+        payload = {"identifiers": [{"type": "dns", "value": "a.example.com"}]}
+        nonce = client.nonce
+        sent = json.dumps(client.sign(url, payload, nonce, False))
+        headers = {"Content-Type": "application/jose+json"}
+        self.assertEqual(client.request("POST", url, sent, headers).status, 201)
+        self.assertEqual(client.request("POST", url, sent, headers).problem, "badNonce")
+        self.assertEqual((ca.book.repeats, ca.book.violations), (["newOrder"], []))
+        client.nonce = nonce
+        self.assertEqual(client.post(url, payload).problem, "badNonce")
+        self.assertEqual(len(ca.book.violations), 1)
+        self.assertEqual(len(ca.book.orders), 1)
+
     def test_binding_makes_one_account(self):
         ca, client = self.start(eab=EAB)
         kid, key = next(iter(EAB.items()))
