@@ -9,6 +9,7 @@ CA_FILE (trust for its HTTPS), ROOT (of the certificates that it issues), HTTP_P
 fetches http-01 answers)."""
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -32,7 +33,8 @@ def main():
                    always_valid=arguments.always_valid, dns_port=dns.dns_port) as pebble:
         print(f"DIRECTORY={pebble.directory}\nCA_FILE={pebble.ca_file}\nROOT={pebble.root}\n"
               f"HTTP_PORT={pebble.http_port}", flush=True)
-        sys.stdout.close()
+        # Whoever reads has all that there is to read.
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         sys.stdin.read()
 
 
