@@ -11,7 +11,7 @@
 /* The offset of `mark`, or text.len when there is none. */
 static size_t find(struct span text, const char *mark)
 {
-    const char *at = memmem(text.data, text.len, mark, strlen(mark));
+    const char *at = text.len > 0 ? memmem(text.data, text.len, mark, strlen(mark)) : NULL;
     return at != NULL ? (size_t)(at - text.data) : text.len;
 }
 

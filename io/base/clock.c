@@ -95,7 +95,7 @@ bool time_parse_http_date(struct span text, int64_t *ret_unix)
                                         "%a %b %e %H:%M:%S %Y"};
     char copy[64];
     text = span_trim(text);
-    if (text.len >= sizeof copy || memchr(text.data, '\0', text.len) != NULL)
+    if (text.len == 0 || text.len >= sizeof copy || memchr(text.data, '\0', text.len) != NULL)
         return false;
     memcpy(copy, text.data, text.len);
     copy[text.len] = '\0';

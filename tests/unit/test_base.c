@@ -148,6 +148,7 @@ static void times_in_every_form(void)
     CHECK(time_parse_http_date(SPAN_LITERAL("Sun Nov  6 08:49:37 1994"), &at));
     CHECK_INT(at, 784111777);
     CHECK(!time_parse_http_date(SPAN_LITERAL("yesterday"), &at));
+    CHECK(!time_parse_http_date((struct span){0}, &at)); /* a header that is not there */
     int64_t seconds;
     CHECK(time_parse_retry_after(SPAN_LITERAL(" 120 "), 0, &seconds));
     CHECK_INT(seconds, 120);

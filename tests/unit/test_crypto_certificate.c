@@ -323,6 +323,7 @@ static void texts_around_the_certificate(void)
     struct buf text;
     buf_init(&der, CERTIFICATE_DER_MAX);
     buf_init(&text, 10000);
+    refuse((struct span){0}, ERROR_PROTOCOL, "no certificate");
     refuse(SPAN_LITERAL(""), ERROR_PROTOCOL, "no certificate");
     refuse(SPAN_LITERAL("<html>"), ERROR_PROTOCOL, "no certificate");
     refuse(SPAN_LITERAL("-----BEGIN CERTIFICATE-----\nMIIB"), ERROR_PROTOCOL, "damaged");
