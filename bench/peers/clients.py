@@ -1,0 +1,193 @@
+"""How each ACME client is driven for a fleet: the way its own manual says, as data.
+
+A client gives phases. A phase is a row of the result: commands that run one after the other, and
+where the certificates then are. Every client gets the same directory URL, the same trust (by its
+own means, so that HTTPS is checked by all), the same names, P-256 keys, and one webroot."""
+
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.fleet import Fleet, account, certificate
+
+SYSTEM_TRUST = "/etc/ssl/certs/ca-certificates.crt"
+IN_FLIGHT = 16  # Pebble locks up for ever with more than about 32 orders at once
+EMAIL = "ops@example.com"
+
+
+@dataclass
+class Job:
+    """What a client has to do, and with what."""
+
+    folder: Path  # its own, empty
+    directory: str
+    ca_file: Path
+    webroot: Path
+    names: list
+
+    @property
+    def challenges(self):
+        return self.webroot / ".well-known" / "acme-challenge"
+
+
+@dataclass
+class Phase:
+    row: str
+    how: str
+    commands: list  # of argument lists, run one after the other
+    pair_of: object  # name -> (certificate with its chain, private key)
+    setup: list = field(default_factory=list)  # commands before it, not measured: the account
+    env: dict = field(default_factory=dict)
+    wrapper: list = field(default_factory=list)  # goes before each command, and is not measured
+
+
+ONE_EACH = "one process a certificate, one after the other"
+ONE_FOR_ALL = "one process, one certificate after the other"
+
+
+class Certmill:
+    name = package = "certmill"
+    large = True  # has a row with ten times as many certificates
+
+    def __init__(self, program):
+        self.program = program
+
+    def missing(self):
+        return None
+
+    def version(self):
+        done = subprocess.run([self.program, "--version"], capture_output=True, text=True,
+                              timeout=10, check=True)
+        return done.stdout.split()[1]
+
+    def phases(self, job):
+        fleet = Fleet(job.folder, job.ca_file)
+        fleet.accounts["compare"] = account(job.directory, email=EMAIL)
+        fleet.defaults = {"account": "compare", "challenge": "http-01"}
+        fleet.solvers = {"http-01": {"webroot": str(job.webroot)}}
+        fleet.limits["in-flight"] = IN_FLIGHT
+        fleet.certificates = [certificate(name, [name]) for name in job.names]
+        fleet.write()
+
+        def pair_of(name):
+            return fleet.live(name) / "fullchain.pem", fleet.live(name) / "privkey.pem"
+        trust = ["--ca-file", job.ca_file]
+        return [Phase("certmill", f"one process, {IN_FLIGHT} orders in flight",
+                      [[self.program, "run", fleet.manifest, *trust, "--progress", "never"]],
+                      pair_of,
+                      setup=[[self.program, "accounts", "register", fleet.manifest, *trust]])]
+
+
+class Peer:
+    """A client of a Debian package."""
+
+    large = False
+    name = package = ""
+
+    def missing(self):
+        """Why it cannot be measured here; None: it can."""
+        return None if shutil.which(self.name) else f"no program {self.name} on this machine"
+
+    def version(self):
+        done = subprocess.run(["dpkg-query", "--show", "--showformat=${Version}", self.package],
+                              capture_output=True, text=True, timeout=10)
+        return done.stdout.strip() or "unknown"
+
+
+class Certbot(Peer):
+    name = package = "certbot"
+
+    def phases(self, job):
+        folders = [f"--{each}-dir={job.folder / each}" for each in ("config", "work", "logs")]
+        common = ["--non-interactive", *folders, "--server", job.directory]
+        env = {"REQUESTS_CA_BUNDLE": str(job.ca_file)}
+        register = ["certbot", "register", *common, "--agree-tos", "--email", EMAIL,
+                    "--no-eff-email"]
+        first = [["certbot", "certonly", *common,
+                  "--key-type", "ecdsa", "--elliptic-curve", "secp256r1",
+                  "--webroot", "--webroot-path", job.webroot, "--domain", name]
+                 for name in job.names]
+        # Its timer waits for up to eight minutes before it renews; that is left out.
+        again = ["certbot", "renew", *common, "--force-renewal", "--no-random-sleep-on-renew"]
+
+        def pair_of(name):
+            live = job.folder / "config" / "live" / name
+            return live / "fullchain.pem", live / "privkey.pem"
+        return [Phase("certbot certonly", ONE_EACH, first, pair_of, [register], env),
+                Phase("certbot renew", ONE_FOR_ALL, [again], pair_of, env=env)]
+
+
+class Lego(Peer):
+    name = package = "lego"
+
+    def phases(self, job):
+        # It registers only together with a first certificate.
+        register, *commands = [
+            ["lego", "--server", job.directory, "--accept-tos", "--email", EMAIL,
+             "--path", job.folder, "--key-type", "ec256", "--http",
+             "--http.webroot", job.webroot, "--domains", name, "run"]
+            for name in ["first.example.com", *job.names]]
+
+        def pair_of(name):
+            folder = job.folder / "certificates"
+            return folder / f"{name}.crt", folder / f"{name}.key"
+        return [Phase("lego", ONE_EACH, commands, pair_of, [register],
+                      {"LEGO_CA_CERTIFICATES": str(job.ca_file)})]
+
+
+class Uacme(Peer):
+    """Has no option for its trust, so it sees another system trust: the test CA's file is bound
+    over the system's in a mount namespace of its own. That needs root or user namespaces."""
+
+    name = package = "uacme"
+    hook = "/usr/share/uacme/uacme.sh"
+    _bind = f"mount --bind \"$1\" {SYSTEM_TRUST} && shift && exec \"$@\""
+
+    def _wrapper(self, ca_file):
+        return ["unshare", "--mount", "--map-root-user", "sh", "-c", self._bind, "sh", ca_file]
+
+    def missing(self):
+        if not Path(self.hook).exists():
+            return f"no {self.hook} on this machine"
+        done = subprocess.run([*self._wrapper(SYSTEM_TRUST), "true"], capture_output=True,
+                              text=True, timeout=10)
+        if done.returncode != 0:
+            return "it takes only the system's trust, and this machine allows no mount " \
+                   f"namespace to change that in: {done.stderr.strip()}"
+        return super().missing()
+
+    def phases(self, job):
+        common = ["uacme", "--acme-url", job.directory, "--confdir", job.folder,
+                  "--type", "EC", "--bits", "256", "--hook", self.hook, "--yes"]
+        commands = [[*common, "issue", name] for name in job.names]
+
+        def pair_of(name):
+            return job.folder / name / "cert.pem", job.folder / "private" / name / "key.pem"
+        return [Phase("uacme", ONE_EACH, commands, pair_of, [[*common, "new", EMAIL]],
+                      {"UACME_CHALLENGE_PATH": str(job.challenges)}, self._wrapper(job.ca_file))]
+
+
+class Dehydrated(Peer):
+    name = package = "dehydrated"
+
+    def phases(self, job):
+        settings = {"CA": job.directory, "BASEDIR": job.folder, "WELLKNOWN": job.challenges,
+                    "KEY_ALGO": "prime256v1", "CONTACT_EMAIL": EMAIL,
+                    "CURL_OPTS": f"--cacert {job.ca_file}"}
+        config = job.folder / "config"
+        config.write_text("".join(f"{key}={shlex.quote(str(value))}\n"
+                                  for key, value in settings.items()))
+        (job.folder / "domains.txt").write_text("\n".join(job.names) + "\n")
+        common = ["dehydrated", "--config", config]
+
+        def pair_of(name):
+            folder = job.folder / "certs" / name
+            return folder / "fullchain.pem", folder / "privkey.pem"
+        return [Phase("dehydrated", ONE_FOR_ALL, [[*common, "--cron"]], pair_of,
+                      [[*common, "--register", "--accept-terms"]])]
+
+
+PEERS = (Lego, Certbot, Uacme, Dehydrated)
+NAMES = ["certmill", *(each.name for each in PEERS)]
