@@ -18,10 +18,21 @@ struct text_writer {
     bool full;
 };
 
+/* Controls, line separators, characters without width and those that turn the direction of writing:
+ * the text ends up on terminals and in logs, where it must not look like another. */
+static bool is_shown(uint32_t character)
+{
+    return character >= 0x20 && (character < 0x7f || character >= 0xa0) &&
+           (character < 0x200b || character > 0x200f) &&
+           (character < 0x2028 || character > 0x202e) &&
+           (character < 0x2060 || character > 0x206f) && character != 0xfeff &&
+           (character < 0xfff9 || character > 0xfffb);
+}
+
 static void text_put(struct text_writer *writer, uint32_t character)
 {
-    if (character < 0x20 || (character >= 0x7f && character < 0xa0))
-        character = '?'; /* the text ends up on terminals and in logs */
+    if (!is_shown(character))
+        character = '?';
     char bytes[4];
     size_t len = 1;
     if (character < 0x80) {
@@ -46,21 +57,24 @@ static void text_put(struct text_writer *writer, uint32_t character)
     writer->len += len;
 }
 
-/* UTF-8 goes through as it is, but for control characters; C1 controls are two bytes there. */
+/* Well-formed UTF-8. Characters of four bytes are all shown. */
 static void text_put_utf8(struct text_writer *writer, struct span value)
 {
     size_t at = 0;
     while (at < value.len && !writer->full) {
-        unsigned char lead = (unsigned char)value.data[at];
-        size_t len = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+        const unsigned char *bytes = (const unsigned char *)value.data + at;
+        size_t len = bytes[0] < 0x80 ? 1 : bytes[0] < 0xe0 ? 2 : bytes[0] < 0xf0 ? 3 : 4;
         if (len == 1) {
-            text_put(writer, lead);
-        } else if (lead == 0xc2 && (unsigned char)value.data[at + 1] < 0xa0) {
-            text_put(writer, '?');
+            text_put(writer, bytes[0]);
+        } else if (len == 2) {
+            text_put(writer, (bytes[0] & 0x1fU) << 6 | (bytes[1] & 0x3fU));
+        } else if (len == 3) {
+            text_put(writer,
+                     (bytes[0] & 0xfU) << 12 | (bytes[1] & 0x3fU) << 6 | (bytes[2] & 0x3fU));
         } else if (writer->len + len >= writer->size) {
             writer->full = true;
         } else {
-            memcpy(writer->text + writer->len, value.data + at, len);
+            memcpy(writer->text + writer->len, bytes, len);
             writer->len += len;
         }
         at += len;

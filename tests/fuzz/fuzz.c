@@ -49,12 +49,23 @@ void fuzz_require_error(const struct error *error)
     fuzz_require_line(error->text);
 }
 
+/* U+200E, U+200F, U+2028 to U+202E and U+2066 to U+2069, behind their first byte E2. */
+static bool turns_writing(unsigned char second, unsigned char third)
+{
+    return (second == 0x80 &&
+            (third == 0x8e || third == 0x8f || (third >= 0xa8 && third <= 0xae))) ||
+           (second == 0x81 && third >= 0xa6 && third <= 0xa9);
+}
+
 void fuzz_require_line(const char *text)
 {
     REQUIRE(text != NULL);
     REQUIRE(span_is_utf8(span_of(text)));
-    for (const char *at = text; *at != '\0'; at++)
-        REQUIRE((unsigned char)*at >= ' ' && *at != 0x7f);
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+        REQUIRE(*at >= ' ' && *at != 0x7f);
+        REQUIRE(at[0] != 0xc2 || at[1] >= 0xa0);
+        REQUIRE(at[0] != 0xe2 || !turns_writing(at[1], at[2]));
+    }
 }
 
 void fuzz_require_inside(struct span part, struct span whole)

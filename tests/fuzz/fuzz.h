@@ -23,7 +23,8 @@ void fuzz_fail(const char *file, int line, const char *condition) __attribute__(
 /* An error that is set and can be shown: with a kind, a text that ends, and no control characters.
  */
 void fuzz_require_error(const struct error *error);
-/* One line for a terminal or a log: well-formed UTF-8 without control characters. */
+/* One line for a terminal or a log: well-formed UTF-8 without control characters, line separators,
+ * and marks that turn the direction of writing. */
 void fuzz_require_line(const char *text);
 /* The part lies inside of the whole (an empty one anywhere). */
 void fuzz_require_inside(struct span part, struct span whole);

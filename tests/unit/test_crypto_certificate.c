@@ -196,6 +196,10 @@ static void issuers_are_shown_whatever_their_encoding(void)
     issuer_is(&f, "Gr\xfc\xdf", NULL, V_ASN1_T61STRING, "Gr\xc3\xbc\xc3\x9f");
     issuer_is(&f, "a\x1b[31mb\x7f", NULL, 0, "a?[31mb?");
     issuer_is(&f, "a\xc2\x9bz", NULL, 0, "a?z");
+    issuer_is(&f,
+              "a\xe2\x80\xae"
+              "b\xe2\x80\x8bz",
+              NULL, 0, "a?b?z");
     /* OpenSSL takes at most 64 characters for these fields: 64 of four bytes do not fit. */
     char longest[4 * 64 + 1];
     for (size_t i = 0; i < 64; i++)
