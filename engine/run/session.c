@@ -34,7 +34,8 @@ const char *call_kind_name(enum call_kind kind)
     return names[kind];
 }
 
-bool session_init(struct worker *worker, struct ca *ca, struct session *session)
+bool session_init(struct worker *worker, struct ca *ca, struct session *session,
+                  struct error *error)
 {
     const struct run_context *run = worker->run;
     unsigned share = run->in_flight / run->worker_count +
@@ -49,7 +50,9 @@ bool session_init(struct worker *worker, struct ca *ca, struct session *session)
     session->last = &session->first;
     double burst = session->rate_max > 10 ? session->rate_max / 10 : 1;
     bucket_init(&session->bucket, session->rate_max, burst, clock_monotonic_ms());
-    return session->nonces != NULL;
+    if (session->nonces == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory for a worker");
+    return http_client_new(worker->loop, &run->http, session_answer, worker, &session->http, error);
 }
 
 static void call_free(struct call *call)
@@ -67,6 +70,7 @@ void session_free(struct session *session)
         session->first = call->next;
         call_free(call);
     }
+    http_client_free(session->http);
     nonce_pool_free(session->nonces);
 }
 
@@ -160,7 +164,7 @@ static void call_send(struct call *call, const char *nonce)
         if (call->kind == CALL_CERTIFICATE)
             request.headers = accept_chain;
     }
-    if (!ready || !http_send(worker->http, &request, &error))
+    if (!ready || !http_send(call->session->http, &request, &error))
         worker_break(worker, &error);
     buf_free(&body);
 }
@@ -168,7 +172,7 @@ static void call_send(struct call *call, const char *nonce)
 static void nonces_fetch(struct session *session)
 {
     while (session->nonce_calls < NONCE_CALLS_MAX && session->nonce_calls < session->queued &&
-           http_room(session->worker->http) > 0 &&
+           http_room(session->http) > 0 &&
            bucket_wait_ms(&session->bucket, session->worker->now_ms) == 0) {
         struct call *call = call_new(session->worker, session->ca, NULL, CALL_NONCE,
                                      session->ca->directory.new_nonce, NULL);
@@ -183,7 +187,7 @@ static void nonces_fetch(struct session *session)
 void session_pump(struct session *session)
 {
     struct worker *worker = session->worker;
-    while (session->first != NULL && !worker->broken && http_room(worker->http) > 0) {
+    while (session->first != NULL && !worker->broken && http_room(session->http) > 0) {
         if (call_is_orphan(session->first)) {
             call_free(queue_take(session));
             continue;
@@ -202,7 +206,7 @@ void session_pump(struct session *session)
 
 int64_t session_wait_ms(struct session *session, int64_t now_ms)
 {
-    if (session->first == NULL || http_room(session->worker->http) == 0)
+    if (session->first == NULL || http_room(session->http) == 0)
         return -1;
     int64_t wait = bucket_wait_ms(&session->bucket, now_ms);
     return wait > 0 ? wait : -1;

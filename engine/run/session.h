@@ -61,6 +61,7 @@ struct call {
 struct session {
     struct worker *worker;
     struct ca *ca;
+    struct http_client *http;
     struct nonce_pool *nonces;
     struct bucket bucket;
     double rate_max;
@@ -74,7 +75,9 @@ struct session {
     struct error unanswered; /* the last of them */
 };
 
-bool session_init(struct worker *worker, struct ca *ca, struct session *session) MUST_USE;
+/* To be freed also when it fails. */
+bool session_init(struct worker *worker, struct ca *ca, struct session *session,
+                  struct error *error) MUST_USE;
 void session_free(struct session *session);
 
 /* Makes a call; NULL without memory (the worker is then broken). The URL is copied. The payload is

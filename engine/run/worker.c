@@ -203,24 +203,26 @@ static void earlier(int64_t *wait_ms, int64_t other_ms)
 static int64_t worker_wait_ms(struct worker *worker)
 {
     const struct lanes *lanes = worker->run->lanes;
-    int64_t wait_ms = http_wait_ms(worker->http, worker->now_ms);
-    earlier(&wait_ms, timers_wait_ms(&worker->call_timers, worker->now_ms));
+    int64_t wait_ms = timers_wait_ms(&worker->call_timers, worker->now_ms);
     earlier(&wait_ms, timers_wait_ms(&worker->order_timers, worker->now_ms));
-    if (worker->oldest != NULL) {
-        int64_t left_ms = worker->oldest->deadline_ms - worker->now_ms;
-        earlier(&wait_ms, left_ms > 0 ? left_ms : 0);
-    }
+    /* One past its deadline is being stored, and its end wakes the worker. */
+    if (worker->oldest != NULL && worker->oldest->deadline_ms > worker->now_ms)
+        earlier(&wait_ms, worker->oldest->deadline_ms - worker->now_ms);
     if (worker->key_waiting != NULL)
         earlier(&wait_ms, KEY_WAIT_MS);
-    for (size_t i = 0; i < lanes->ca_count; i++)
+    for (size_t i = 0; i < lanes->ca_count; i++) {
+        earlier(&wait_ms, http_wait_ms(worker->sessions[i].http, worker->now_ms));
         earlier(&wait_ms, session_wait_ms(&worker->sessions[i], worker->now_ms));
+    }
+    if (worker->draining || worker->broken || worker->away >= AWAY_MAX)
+        return wait_ms;
     for (size_t i = 0; i < lanes->count; i++) {
         struct lane *lane = &lanes->list[i];
         int64_t limited_ms = atomic_load(&lane->orders_wait_until_ms) - worker->now_ms;
-        if (limited_ms > 0 && lane_has_more(lane) && !worker->draining)
+        if (lane_may_begin(worker, lane))
+            return 0;
+        if (limited_ms > 0 && lane_has_more(lane))
             earlier(&wait_ms, limited_ms);
-        else if (worker->away < AWAY_MAX && !worker->draining && lane_may_begin(worker, lane))
-            wait_ms = 0;
     }
     return wait_ms;
 }
@@ -237,7 +239,8 @@ static void turn(struct worker *worker)
 {
     struct error error;
     worker->now_ms = clock_monotonic_ms();
-    http_tick(worker->http, worker->now_ms);
+    for (size_t i = 0; i < worker->run->lanes->ca_count; i++)
+        http_tick(worker->sessions[i].http, worker->now_ms);
     timers_run(worker);
     if (worker->key_waiting != NULL && worker->now_ms >= worker->key_again_ms) {
         worker->key_again_ms = worker->now_ms + KEY_WAIT_MS;
@@ -258,7 +261,6 @@ static void turn(struct worker *worker)
 static void worker_free(struct worker *worker)
 {
     sessions_drop(worker);
-    http_client_free(worker->http);
     for (size_t i = 0; worker->sessions != NULL && i < worker->run->lanes->ca_count; i++)
         session_free(&worker->sessions[i]);
     free(worker->sessions);
@@ -270,6 +272,17 @@ static void worker_free(struct worker *worker)
     timers_free(&worker->order_timers);
     timers_free(&worker->call_timers);
     loop_free(worker->loop);
+}
+
+static void counts_add(const struct http_client *http, struct http_counts *sum)
+{
+    struct http_counts counts;
+    http_count(http, &counts);
+    sum->requests += counts.requests;
+    sum->connections += counts.connections;
+    sum->http2 += counts.http2;
+    sum->bytes_in += counts.bytes_in;
+    sum->bytes_out += counts.bytes_out;
 }
 
 static void *worker_main(void *context)
@@ -284,7 +297,8 @@ static void *worker_main(void *context)
     if (worker->registrar != NULL)
         while (!is_finished(worker))
             turn(worker);
-    http_count(worker->http, &worker->counts);
+    for (size_t i = 0; i < worker->run->lanes->ca_count; i++)
+        counts_add(worker->sessions[i].http, &worker->counts);
     worker->end_message.kind = MAIN_WORKER_END;
     mailbox_post(worker->run->main_box, &worker->end_message);
     return NULL;
@@ -298,8 +312,7 @@ static bool sessions_make(struct worker *worker, struct error *error)
     if (worker->sessions == NULL || worker->finders == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for a worker");
     for (size_t i = 0; i < lanes->ca_count; i++)
-        if (!session_init(worker, &lanes->cas[i], &worker->sessions[i]))
-            return error_set(error, ERROR_MEMORY, "no memory for a worker");
+        TRY(session_init(worker, &lanes->cas[i], &worker->sessions[i], error));
     return true;
 }
 
@@ -318,7 +331,6 @@ bool worker_start(const struct run_context *run, struct worker *worker, unsigned
     timers_init(&worker->order_timers);
     timers_init(&worker->call_timers);
     TRY(loop_new(&worker->loop, error));
-    TRY(http_client_new(worker->loop, &run->http, session_answer, worker, &worker->http, error));
     TRY(loop_watch(worker->loop, worker->box.event_fd, EPOLLIN, mail_ready, worker, error));
     TRY(sessions_make(worker, error));
     if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)

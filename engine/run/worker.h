@@ -1,5 +1,5 @@
-/* A network worker: one thread with an event loop, an HTTP client, the orders that belong to it for
- * life, and a session a CA. Only this thread touches what is in here, but for the mailbox. */
+/* A network worker: one thread with an event loop, the orders that belong to it for life, and a
+ * session a CA. Only this thread touches what is in here, but for the mailbox. */
 #ifndef CERTMILL_RUN_WORKER_H
 #define CERTMILL_RUN_WORKER_H
 
@@ -60,7 +60,6 @@ struct worker {
     atomic_bool lane_posted; /* lane_message is in the box */
 
     struct loop *loop;
-    struct http_client *http;
     struct session *sessions;    /* by CA */
     struct finder *finders;      /* by lane */
     struct registrar *registrar; /* of the CAs whose home this is */
