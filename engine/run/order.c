@@ -305,11 +305,20 @@ void order_follow(struct order *order, struct order_object *object, int64_t retr
     }
 }
 
+/* What is being stored ends by itself in a moment, and saves the next run a download. */
+static bool ends_soon(const struct order *order)
+{
+    return order->step == STEP_STORE || order->step == STEP_RECORD;
+}
+
 void orders_expire(struct worker *worker)
 {
-    while (worker->oldest != NULL && worker->now_ms >= worker->oldest->deadline_ms &&
-           !worker->broken) {
-        struct order *order = worker->oldest;
+    struct order *next;
+    for (struct order *order = worker->oldest;
+         order != NULL && worker->now_ms >= order->deadline_ms && !worker->broken; order = next) {
+        next = order->newer;
+        if (ends_soon(order))
+            continue;
         if (order->placed) {
             order_end_parked(order, "it is not done within the time for an order (limits: "
                                     "order-timeout-seconds); the CA still has it");
@@ -330,9 +339,7 @@ void orders_drain(struct worker *worker, bool now)
         next = order->newer;
         bool waits = order->wake_at_ms != 0 || order->step == STEP_BEGIN ||
                      order->step == STEP_INTEND || order->step == STEP_KEY;
-        /* What is being stored ends by itself in a moment, and saves the next run a download. */
-        bool ends_soon = order->step == STEP_STORE || order->step == STEP_RECORD;
-        if ((now && !ends_soon) || (waits && order->step != STEP_AUTHORIZE))
+        if ((now && !ends_soon(order)) || (waits && order->step != STEP_AUTHORIZE))
             order_end_parked(order, "the run was interrupted");
     }
 }
