@@ -264,7 +264,7 @@ static void directory_reply(struct worker *worker, struct call *call, const stru
     }
     directory_keep(worker, ca, call->url);
     for (size_t i = 0; i < registrar->count && !worker->broken; i++)
-        if (registrar->list[i].lane->ca == ca)
+        if (registrar->list[i].lane->ca == ca && !registrar->list[i].started)
             account_begin(worker, &registrar->list[i]);
 }
 
