@@ -217,7 +217,8 @@ static void list_reply(struct worker *worker, struct call *call, const struct re
             break_memory(worker);
         order_list_free(&list);
         for (size_t i = 0; i < reply->http->link_count; i++)
-            if (span_is(reply->http->links[i].relation, "next"))
+            if (span_is(reply->http->links[i].relation, "next") && next == NULL &&
+                acme_url_check(reply->http->links[i].url, NULL))
                 next = span_duplicate(reply->http->links[i].url);
     } else if (!is_gone(reply) && finder->rereads++ < REREADS_MAX) {
         list_fetch(finder, call->url);

@@ -192,7 +192,7 @@ static void place_reply(struct worker *worker, struct call *call, const struct r
     struct order_object object = {0};
     struct error error;
     bool parsed = order_object_parse(reply->http->body, &object, &error);
-    if (reply->http->location.len > 0 && reply->http->location.len <= ACME_URL_MAX)
+    if (acme_url_check(reply->http->location, &error))
         order->url = span_duplicate(reply->http->location);
     if (order->url == NULL) {
         order_object_free(&object);

@@ -65,7 +65,7 @@ static void account_take(struct worker *worker, struct registration *registratio
     struct account_object object = {0};
     struct error error;
     struct span url = reply->http->location;
-    if (url.len == 0 || url.len > ACME_URL_MAX) {
+    if (!acme_url_check(url, &error)) {
         error_set(&error, ERROR_PROTOCOL, "%s registered the account without giving its URL",
                   lane->ca->host);
         refuse(worker, registration, &error, NULL);
