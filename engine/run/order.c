@@ -218,6 +218,12 @@ void order_end_parked(struct order *order, const char *why)
 
 void order_end_refused(struct order *order, const struct reply *reply)
 {
+    if (order->placed && reply->late) {
+        struct error why = reply->error;
+        error_set(&why, why.kind, "%s; the CA still has the order", reply->error.text);
+        order_end_parked(order, why.text);
+        return;
+    }
     if (reply->http->failure == HTTP_ANSWERED) {
         order_end_failed(order, &reply->error, &reply->problem);
         return;

@@ -11,12 +11,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PLACE_TRIES_MAX 5
+#define PLACE_TRIES_MAX     5  /* answers that cannot be read: each may have placed an order */
+#define UNCERTAIN_TRIES_MAX 10 /* errors, and no answer */
+/* However long the CA asks to wait before the next look. */
+#define FIND_RETRY_AFTER_CAP_S 60
 /* So many refusals in a row by a rate limit mean that it is the account's, not one domain's. */
 #define LIMITED_IN_ROW_MAX   5
 #define LIMITED_WAIT_SECONDS 60
 
 static const struct backoff limit_backoff = {.first_ms = 2000, .cap_ms = 60000};
+static const struct backoff find_backoff = {.first_ms = 500, .cap_ms = 30000};
 
 /* A folder that an earlier attempt began and did not fill is used again, with its key. */
 static bool sequence_choose(struct order *order, struct error *error)
@@ -113,7 +117,12 @@ void intend_committed(struct order *order)
 
 void find_enter(struct order *order)
 {
-    finder_ask(order);
+    if (order->tries == 0) {
+        finder_ask(order);
+        return;
+    }
+    order_sleep(order, backoff_ms(&find_backoff, order->tries - 1, order->retry_after_s,
+                                  FIND_RETRY_AFTER_CAP_S, jitter_next(&order->worker->random)));
 }
 
 void find_wake(struct order *order)
@@ -122,16 +131,26 @@ void find_wake(struct order *order)
 }
 
 /* newOrder's answer may be lost though the CA placed the order: look before sending another. */
-static void place_uncertain(struct order *order)
+static void place_uncertain(struct order *order, const struct reply *reply)
 {
-    if (++order->tries > PLACE_TRIES_MAX) {
+    unsigned tries_max = reply->ok ? PLACE_TRIES_MAX : UNCERTAIN_TRIES_MAX;
+    order->retry_after_s = reply->retry_after_s;
+    if (++order->tries > tries_max) {
         struct error error;
-        error_set(&error, ERROR_NETWORK, "%s does not answer newOrder in a way that can be read",
-                  order->lane->ca->host);
+        error_set(&error, ERROR_NETWORK,
+                  "%s does not answer newOrder in a way that can be read%s%s",
+                  order->lane->ca->host, reply->ok ? "" : ": ", reply->ok ? "" : reply->error.text);
         order_end_failed(order, &error, NULL);
         return;
     }
     order_move(order, STEP_FIND);
+}
+
+/* There is no order that the next run would have to look for. */
+static void place_park(struct order *order, const char *why)
+{
+    order->step = STEP_INTEND;
+    order_end_parked(order, why);
 }
 
 static void place_limited(struct order *order, const struct reply *reply)
@@ -155,15 +174,13 @@ static void place_limited(struct order *order, const struct reply *reply)
     char why[ERROR_TEXT_MAX + 64];
     snprintf(why, sizeof why, "%s; it asks to wait %lld s", reply->error.text,
              (long long)(reply->retry_after_s > 0 ? reply->retry_after_s : wait_ms / 1000));
-    /* Refused for certain: there is no order that the next run would have to look for. */
-    order->step = STEP_INTEND;
-    order_end_parked(order, why);
+    place_park(order, why);
 }
 
 static void place_refused(struct order *order, const struct reply *reply)
 {
     if (reply->uncertain) {
-        place_uncertain(order);
+        place_uncertain(order, reply);
         return;
     }
     switch (reply->http->failure == HTTP_ANSWERED ? reply->problem.reaction : REACT_GIVE_UP) {
@@ -196,7 +213,7 @@ static void place_reply(struct worker *worker, struct call *call, const struct r
         order->url = span_duplicate(reply->http->location);
     if (order->url == NULL) {
         order_object_free(&object);
-        place_uncertain(order);
+        place_uncertain(order, reply);
         return;
     }
     /* With an address but no body that can be read, the CA is asked for the order. */
@@ -213,6 +230,10 @@ void place_enter(struct order *order)
     const struct manifest_entry *entry = order->entry;
     int64_t wait_ms = atomic_load(&order->lane->orders_wait_until_ms) - order->worker->now_ms;
     if (wait_ms > 0 && order->tries == 0) {
+        if (order->worker->now_ms + wait_ms > order->deadline_ms) {
+            place_park(order, "the CA's rate limit allows no more orders now");
+            return;
+        }
         /* A little apart from each other, or all come back in one moment. */
         order_sleep(order, wait_ms + (int64_t)(jitter_next(&order->worker->random) % 2000));
         return;

@@ -12,7 +12,9 @@
  * this many refusals in a row each further attempt waits. */
 #define NONCE_ATTEMPTS_QUICK 20
 #define UNREADABLE_TRIES_MAX 3
-#define BODY_ERROR_MAX       ((size_t)64 * 1024)
+/* Without nonces nothing goes out, so look again at least so often, whatever Retry-After says. */
+#define NONCE_RETRY_AFTER_CAP_S 30
+#define BODY_ERROR_MAX          ((size_t)64 * 1024)
 
 static const struct backoff call_backoff = {.first_ms = 500, .cap_ms = 30000};
 
@@ -252,7 +254,9 @@ static void retry_later(struct call *call, const struct reply *reply)
                                  left_ms / 1000, jitter_next(&worker->random));
     bool too_long = reply->retry_after_s >= 0 && reply->retry_after_s * 1000 > left_ms;
     if (too_long || wait_ms >= left_ms) {
-        reply_give(call, reply);
+        struct reply late = *reply;
+        late.late = true;
+        reply_give(call, &late);
         return;
     }
     if (!timers_add(&worker->call_timers, worker->now_ms + wait_ms, call->id)) {
@@ -287,13 +291,23 @@ static void queue_expire(struct session *session, const struct reply *reply)
     }
 }
 
-static void nonce_answer(struct call *call, const struct reply *reply)
+static void nonce_answer(struct call *call, struct reply *reply)
 {
     struct session *session = call->session;
+    if (reply->ok && nonce_count(session->nonces) == 0) {
+        reply->ok = false;
+        error_set(&reply->error, ERROR_PROTOCOL, "%s answered newNonce without a nonce",
+                  session->ca->host);
+    }
     if (!reply->ok) {
+        /* Nothing can be sent: as good as no answer. */
+        session->unanswered_in_row++;
+        session->unanswered = reply->error;
         queue_expire(session, reply);
         /* It keeps its place among the nonce calls while it waits, so that they do not multiply. */
         call->deadline_ms = INT64_MAX / 2;
+        if (reply->retry_after_s > NONCE_RETRY_AFTER_CAP_S)
+            reply->retry_after_s = NONCE_RETRY_AFTER_CAP_S;
         retry_later(call, reply);
         return;
     }
@@ -332,9 +346,11 @@ static void reply_describe(const struct call *call, const struct http_response *
     error_set(&reply->error, ERROR_CA, "%s refused %s: %s%s%s%s", host, call_kind_name(call->kind),
               reply->problem.text, reply->problem.type[0] != '\0' ? " (" : "", reply->problem.type,
               reply->problem.type[0] != '\0' ? ")" : "");
-    /* An error without a problem document comes from something before the CA, or is spoilt. */
-    reply->uncertain = response->status == 500 || response->status == 502 ||
-                       response->status == 504 || reply->problem.type[0] == '\0';
+    /* An error without a problem document comes from something before the CA, or is spoilt; but
+     * with 429 and 503 it says that the request was not dealt with. */
+    reply->uncertain =
+        response->status == 500 || response->status == 502 || response->status == 504 ||
+        (reply->problem.type[0] == '\0' && response->status != 429 && response->status != 503);
 }
 
 static bool failure_is_final(enum http_failure failure)
@@ -400,16 +416,16 @@ void session_answer(void *context, const struct http_response *response)
         nonce_put(session->nonces, response->replay_nonce, worker->now_ms);
     struct reply reply = {0};
     reply_describe(call, response, &reply);
-    if (reply.ok) {
-        session->unanswered_in_row = 0;
+    if (reply.ok)
         pace_raise(session);
-    }
-    if (call->kind == CALL_NONCE)
+    if (call->kind == CALL_NONCE) {
         nonce_answer(call, &reply);
-    else if (reply.ok)
+    } else if (reply.ok) {
+        session->unanswered_in_row = 0;
         reply_give(call, &reply);
-    else
+    } else {
         answer_refused(call, &reply);
+    }
 }
 
 void sessions_drop(struct worker *worker)

@@ -1,5 +1,6 @@
-/* A session: one worker's dealings with one CA. It keeps the nonces and the queue of calls, signs a
- * call when it can go out, and tries again what may be tried again; a call's handler hears only of
+/* A session: one worker's dealings with one CA. It has an HTTP client of its own, so that a CA that
+ * does not answer cannot hold up another, keeps the nonces and the queue of calls, signs a call
+ * when it can go out, and tries again what may be tried again; a call's handler hears only of
  * conclusive answers.
  *
  * What is tried again here, by the problem's reaction (acme/problem.c): a bad nonce at once;
@@ -32,6 +33,7 @@ struct call;
 struct reply {
     bool ok;        /* answered with 2xx */
     bool uncertain; /* the CA may have acted on it, but what it said is not known */
+    bool late;      /* it was tried until the deadline, or must wait beyond it */
     const struct http_response *http; /* never NULL; its failure tells whether there is an answer */
     int64_t retry_after_s;            /* -1: none */
     struct problem problem;           /* when not ok */
