@@ -53,6 +53,19 @@ static char *copy(const char *text)
     return text != NULL && text[0] != '\0' ? strdup(text) : NULL;
 }
 
+void news_send_waiting(struct worker *worker, const char *host, const char *text, int64_t seconds)
+{
+    struct news_message *news = calloc(1, sizeof *news);
+    if (news == NULL)
+        return;
+    news->message.kind = MAIN_NEWS;
+    news->kind = NEWS_WAITING;
+    news->name = copy(host);
+    news->text = copy(text);
+    news->seconds = (double)seconds;
+    mailbox_post(worker->run->main_box, &news->message);
+}
+
 void news_send(struct worker *worker, int kind, const struct order *order, const char *name,
                const char *text, const char *advice, const char *type)
 {

@@ -81,5 +81,7 @@ void challenge_solved(struct worker *worker, struct solver_message *message);
 /* Sends news to the main thread; texts are copied. Never fails (without memory it is dropped). */
 void news_send(struct worker *worker, int kind, const struct order *order, const char *name,
                const char *text, const char *advice, const char *type);
+/* The CA asks for a pause. */
+void news_send_waiting(struct worker *worker, const char *host, const char *text, int64_t seconds);
 
 #endif

@@ -82,7 +82,7 @@ void poll_enter(struct order *order)
         char text[128];
         snprintf(text, sizeof text, "asked to wait %lld s for an order; looking again in %lld s",
                  (long long)asked_s, (long long)RETRY_AFTER_CAP_S);
-        news_send(worker, NEWS_WAITING, order, order->lane->ca->host, text, NULL, NULL);
+        news_send_waiting(worker, order->lane->ca->host, text, RETRY_AFTER_CAP_S);
     }
     int64_t wait_ms = backoff_ms(&poll_backoff, order->polls++, asked_s, RETRY_AFTER_CAP_S,
                                  jitter_next(&worker->random));

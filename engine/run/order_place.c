@@ -164,7 +164,7 @@ static void place_limited(struct order *order, const struct reply *reply)
         int64_t seconds = reply->retry_after_s > 0 ? reply->retry_after_s : LIMITED_WAIT_SECONDS;
         int64_t until_ms = worker->now_ms + seconds * 1000;
         if (until_ms > atomic_load(&lane->orders_wait_until_ms) + 1000)
-            news_send(worker, NEWS_WAITING, NULL, lane->ca->host, reply->error.text, NULL, NULL);
+            news_send_waiting(worker, lane->ca->host, reply->error.text, seconds);
         lane_wait_until(lane, until_ms);
     }
     if (wait_ms < left_ms) {
