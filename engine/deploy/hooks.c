@@ -327,6 +327,11 @@ void deployer_finish(struct deployer *deployer)
     deployer_join(deployer);
 }
 
+void deployer_interrupt(struct deployer *deployer)
+{
+    deployer_stop(deployer, true);
+}
+
 void deployer_cancel(struct deployer *deployer)
 {
     deployer_stop(deployer, true);

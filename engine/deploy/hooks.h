@@ -31,6 +31,9 @@ void deployer_close(struct deployer *deployer);
 bool deployer_ended(struct deployer *deployer);
 /* Runs what was added and the `once` hooks, then returns. */
 void deployer_finish(struct deployer *deployer);
+/* Ends a running hook and runs no more. Does not wait: deployer_finish, maybe on another thread
+ * that waits in it already, then returns soon. */
+void deployer_interrupt(struct deployer *deployer);
 /* As finish, but ends a running hook and runs no more; certificates not deployed are not reported.
  */
 void deployer_cancel(struct deployer *deployer);

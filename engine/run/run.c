@@ -208,6 +208,19 @@ static void run_close(struct run *run)
         close(run->lock_fd);
 }
 
+static int run_do(struct run *run, struct error *error)
+{
+    if (nothing_to_do(run))
+        return run_finish(run);
+    run_begin(run);
+    if (!workers_open(run, error)) {
+        run_stop_workers(run);
+        return ENDING_USAGE;
+    }
+    run_listen(run);
+    return run_finish(run);
+}
+
 int run_execute(const struct manifest *manifest, const struct accounts *accounts,
                 const struct run_options *options, struct error *error)
 {
@@ -220,16 +233,8 @@ int run_execute(const struct manifest *manifest, const struct accounts *accounts
     };
     int code = ENDING_USAGE;
     error->kind = ERROR_NONE;
-    if (run_open(&run, error)) {
-        if (nothing_to_do(&run)) {
-            code = run_finish(&run);
-        } else if (workers_open(&run, error)) {
-            run_listen(&run);
-            code = run_finish(&run);
-        } else {
-            run_stop_workers(&run);
-        }
-    }
+    if (run_open(&run, error))
+        code = run_do(&run, error);
     run_close(&run);
     return code;
 }

@@ -141,8 +141,29 @@ static void deploy_finish_start(struct run *run)
     run->deploy_ended = true;
 }
 
-static void worker_ended(struct run *run)
+static void workers_drain(struct run *run)
 {
+    if (run->drained)
+        return;
+    run->drained = true;
+    run->park_at_ms = clock_monotonic_ms() + DRAIN_MS;
+    for (unsigned i = 0; i < run->workers_started; i++)
+        worker_drain(&run->workers[i]);
+}
+
+/* The others cannot go on for long when one had to give up, and would wait for its lanes. */
+static void worker_gave_up(struct run *run, const struct worker *worker)
+{
+    run->broken = true;
+    warn(run, NULL, worker->broken_error.text);
+    workers_drain(run);
+}
+
+static void worker_ended(struct run *run, const struct message *message)
+{
+    for (unsigned i = 0; i < run->workers_started; i++)
+        if (message == &run->workers[i].end_message && run->workers[i].broken)
+            worker_gave_up(run, &run->workers[i]);
     if (++run->workers_ended == run->workers_started)
         deploy_finish_start(run);
 }
@@ -167,7 +188,7 @@ static void mail_handle(struct run *run, struct message *message)
         return;
     }
     case MAIN_WORKER_END:
-        worker_ended(run);
+        worker_ended(run, message);
         return;
     case MAIN_DEPLOYER_END:
         pthread_join(run->deploy_thread, NULL);
@@ -213,10 +234,8 @@ static void signal_run(struct run *run)
         }
         warn(run, NULL,
              "interrupted: finishing or parking the orders under way; once more to stop at once");
-        run->park_at_ms = clock_monotonic_ms() + DRAIN_MS;
-        for (unsigned i = 0; i < run->workers_started; i++)
-            worker_drain(&run->workers[i]);
-        deployer_cancel(run->deployer);
+        workers_drain(run);
+        deployer_interrupt(run->deployer);
     }
 }
 
@@ -234,7 +253,7 @@ static void leftover_warning(void *context, const char *text)
     warn(context, NULL, text);
 }
 
-static void run_begin(struct run *run)
+void run_begin(struct run *run)
 {
     struct news started = {.kind = NEWS_RUN_STARTED};
     if (run->options->register_only != NULL)
@@ -244,6 +263,10 @@ static void run_begin(struct run *run)
     tell(run, &started);
     if (run->solvers != NULL)
         solvers_clean_leftovers(run->solvers, leftover_warning, run);
+}
+
+static void deploy_begin(struct run *run)
+{
     for (size_t i = 0; i < run->plan.due_count; i++) {
         const struct plan_item *item = &run->plan.due[i];
         if (item->deploy_only)
@@ -253,7 +276,7 @@ static void run_begin(struct run *run)
 
 void run_listen(struct run *run)
 {
-    run_begin(run);
+    deploy_begin(run);
     while (run->workers_ended < run->workers_started || !run->deploy_ended || run->away > 0) {
         int64_t wait_ms = report_tick(run->report, clock_monotonic_ms());
         struct pollfd fds[] = {{.fd = run->box.event_fd, .events = POLLIN},
@@ -266,10 +289,8 @@ void run_listen(struct run *run)
         signal_run(run);
         park_when_late(run);
     }
-    for (unsigned i = 0; i < run->workers_started; i++) {
-        run->broken = run->broken || run->workers[i].broken;
+    for (unsigned i = 0; i < run->workers_started; i++)
         worker_join(&run->workers[i]);
-    }
     run->workers_ended = 0;
     mail_run(run);
 }

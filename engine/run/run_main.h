@@ -29,7 +29,8 @@ struct run {
     int signal_fd, lock_fd;
     sigset_t old_signals;
     unsigned signals;   /* SIGINT and SIGTERM seen */
-    int64_t park_at_ms; /* after a signal: then everything is parked */
+    bool drained;       /* the workers take nothing new */
+    int64_t park_at_ms; /* when they were drained: then everything is parked */
     bool parked;
     pthread_t deploy_thread;
     bool deploy_ended;
@@ -37,6 +38,8 @@ struct run {
     bool broken;   /* a worker had to give up */
 };
 
+/* Tells what the run is about, and removes what earlier ones left: before any worker starts. */
+void run_begin(struct run *run);
 /* Runs until every worker and the deploy hooks have ended. */
 void run_listen(struct run *run);
 /* Prints the summary and gives the exit code. */
