@@ -93,8 +93,9 @@ void order_set_active(struct order *order, bool active)
 void order_sleep(struct order *order, int64_t wait_ms)
 {
     struct worker *worker = order->worker;
-    /* While the run is ending nothing waits: the next run goes on. */
-    if (worker->draining) {
+    /* While the run is ending nothing waits: the next run goes on. But to take a challenge's answer
+     * away while the CA looks for it would make the order invalid. */
+    if (worker->draining && order->step != STEP_AUTHORIZE) {
         order_end_parked(order, "the run was interrupted");
         return;
     }

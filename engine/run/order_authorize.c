@@ -301,6 +301,13 @@ static void fetched(struct order *order, uint32_t part, struct authorization_obj
                     int64_t retry_after_s)
 {
     switch (object->status) {
+    case AUTHORIZATION_PENDING:
+        /* Of an invalid order it says no more. */
+        if (!order->explaining) {
+            pending(order, part, object, retry_after_s);
+            return;
+        }
+        __attribute__((fallthrough));
     case AUTHORIZATION_VALID:
         clean_up(order, part);
         if (!order->authorizations[part].done) {
@@ -309,9 +316,6 @@ static void fetched(struct order *order, uint32_t part, struct authorization_obj
         }
         if (order->authorizations_open == 0)
             all_valid(order);
-        return;
-    case AUTHORIZATION_PENDING:
-        pending(order, part, object, retry_after_s);
         return;
     default:
         not_to_be_had(order, object);
