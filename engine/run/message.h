@@ -13,6 +13,7 @@ struct crypto_message {
     struct buf public_key; /* DER */
     struct worker *worker;
     uint64_t order_id;
+    unsigned sequence; /* the folder that the key is for: the order may have chosen another since */
 };
 
 struct store_message {

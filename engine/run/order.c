@@ -4,6 +4,7 @@
 #include "run/message.h"
 #include "run/session.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,6 +167,19 @@ void order_end_issued(struct order *order)
     order_free(order);
 }
 
+/* What failed here may succeed with the same order; what the CA refused will not, unless it was the
+ * account before anything was said of the order. EEXIST: what is live came of this order, and the
+ * CA now gives something else for it. */
+static bool order_is_worth_keeping(const struct order *order, const struct error *error)
+{
+    if (!order->placed && !order->intended)
+        return false;
+    if (order->step == STEP_BEGIN)
+        return true;
+    return (error->kind == ERROR_SYSTEM && error->sys != EEXIST) || error->kind == ERROR_NETWORK ||
+           error->kind == ERROR_MEMORY || error->kind == ERROR_STATE;
+}
+
 void order_end_failed(struct order *order, const struct error *error, const struct problem *problem)
 {
     struct worker *worker = order->worker;
@@ -182,11 +196,7 @@ void order_end_failed(struct order *order, const struct error *error, const stru
                 .attempted_at = worker_now_unix(worker),
                 .last_error = message->texts[0] != NULL ? message->texts[0] : "",
             };
-            /* What failed here may succeed with the same order; what the CA refused will not. */
-            message->change.keep_order =
-                (order->placed || order->intended) &&
-                (error->kind == ERROR_SYSTEM || error->kind == ERROR_NETWORK ||
-                 error->kind == ERROR_MEMORY || error->kind == ERROR_STATE);
+            message->change.keep_order = order_is_worth_keeping(order, error);
             state_message_post(message);
         }
     }
@@ -199,7 +209,9 @@ void order_end_parked(struct order *order, const char *why)
     /* From the moment newOrder may have been sent, the next run must look for the order. */
     bool open = order->placed || (order->intended && order->step >= STEP_FIND);
     news_send(worker, NEWS_PARKED, order, order->entry->name, why, NULL, NULL);
-    if (!worker->broken && (open || order->intended)) {
+    /* Before it has begun the state is as the last run left it. */
+    bool noted = order->step != STEP_BEGIN && (order->intended || order->step == STEP_INTEND);
+    if (!worker->broken && (open || noted)) {
         struct state_message *message =
             state_message_new(worker, 0, open ? STATE_PENDING : STATE_ORDER_GONE);
         if (message != NULL) {
@@ -268,9 +280,7 @@ static void follow_invalid(struct order *order, const struct order_object *objec
     struct error error;
     if (order->resumed) {
         /* It failed or expired at the CA while no run was there to see it: a new one is due. */
-        order->resumed = order->placed = false;
-        authorizations_free(order);
-        order_move(order, STEP_INTEND);
+        order_replace(order);
         return;
     }
     if (!object->has_error && order->authorization_count > 0 && !order->explaining) {

@@ -86,6 +86,8 @@ struct order {
     size_t authorization_count, authorizations_open;
     unsigned polls, tries;    /* of the step at hand */
     int64_t retry_after_s;    /* what the CA asked for before the next poll; -1: nothing */
+    bool csr_sent;            /* by this run: the certificate will be for its key */
+    bool replaced;            /* a certificate for another key made this run order anew */
     bool finalized;           /* the CA has taken the CSR */
     bool explaining;          /* the order is invalid: the authorizations are asked why */
     enum order_status status; /* as the CA last told it */
@@ -120,6 +122,8 @@ struct order *order_find(struct worker *worker, uint64_t id);
 void order_follow(struct order *order, struct order_object *object, int64_t retry_after_s);
 /* Takes what the object says of the order (URLs, status) over. */
 void order_take(struct order *order, struct order_object *object);
+/* What an earlier run left at the CA is of no use (any more): goes on with a new order. */
+void order_replace(struct order *order);
 const struct order_handlers *order_handlers_of(const struct order *order);
 
 /* Wakes the order's step after `wait_ms`. */

@@ -70,6 +70,7 @@ void finalize_enter(struct order *order)
         worker_break(order->worker, &error);
         return;
     }
+    order->csr_sent = true;
     call_submit(call);
 }
 

@@ -92,6 +92,12 @@ static void download_reply(struct worker *worker, struct call *call, const struc
                                           jitter_next(&worker->random)));
             return;
         }
+        /* An earlier run finalized with a key that is gone, or was changed since. */
+        if (!order->csr_sent && !order->replaced) {
+            order->replaced = true;
+            order_replace(order);
+            return;
+        }
         error_prefix(&error, "the certificate from %s is not usable: ", order->lane->ca->host);
         order_end_failed(order, &error, NULL);
         return;

@@ -54,6 +54,7 @@ static bool ask(struct order *order, bool read_old)
     message->message.kind = WORKER_CRYPTO;
     message->worker = worker;
     message->order_id = order->id;
+    message->sequence = order->sequence;
     message->job.id = order->id;
     message->job.owner = message;
     message->job.spec = order->entry->key;
@@ -82,7 +83,7 @@ static bool ask(struct order *order, bool read_old)
 
 bool key_ask(struct order *order)
 {
-    return ask(order, true);
+    return order->key_waiting || ask(order, true);
 }
 
 void key_ask_again(struct worker *worker)
@@ -158,7 +159,7 @@ void key_made(struct worker *worker, struct crypto_message *message)
     struct crypto_job *job = &message->job;
     struct key_spec spec;
     struct error error = job->error;
-    if (order == NULL) {
+    if (order == NULL || message->sequence != order->sequence) {
         crypto_message_free(message);
         return;
     }
@@ -166,6 +167,12 @@ void key_made(struct worker *worker, struct crypto_message *message)
     if (!job->ok && job->error.kind == ERROR_MEMORY) {
         crypto_message_free(message);
         wait_for_room(order);
+        return;
+    }
+    /* What an earlier attempt left there is no key, or none that a CSR can be made with. */
+    if (!job->ok && job->key_pem.len > 0) {
+        crypto_message_free(message);
+        (void)ask(order, false);
         return;
     }
     /* From here on only the public half is needed; private ones would fill the secure heap. */
@@ -190,6 +197,8 @@ void key_stored(struct worker *worker, struct store_message *message)
 {
     struct order *order = order_find(worker, message->order_id);
     struct crypto_message *crypto = message->crypto;
+    if (order != NULL && crypto->sequence != order->sequence)
+        order = NULL;
     if (order != NULL && message->job.ok) {
         buf_free(&order->public_key);
         order->public_key = crypto->public_key;

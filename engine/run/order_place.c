@@ -39,9 +39,15 @@ static bool sequence_choose(struct order *order, struct error *error)
     return true;
 }
 
+/* Takes up what an earlier run left; false without memory. An order of another account, or at
+ * another CA, is none of this one's: the manifest or the accounts file has changed. */
 static bool begin_open(struct order *order)
 {
     const struct state_order *open = order->item->order;
+    const struct lane *lane = order->lane;
+    if (open == NULL || strcmp(open->account, lane->account->alias) != 0 ||
+        strcmp(open->directory, lane->ca->url) != 0)
+        return true;
     order->intended = order->resumed = true;
     order->sequence = open->sequence;
     if (open->stage != ORDER_PLACED)
@@ -51,25 +57,47 @@ static bool begin_open(struct order *order)
     return order->url != NULL;
 }
 
+void order_replace(struct order *order)
+{
+    struct error error;
+    unsigned sequence = order->sequence;
+    authorizations_free(order);
+    order->placed = order->resumed = order->finalized = order->csr_sent = order->explaining = false;
+    order->tries = order->polls = 0;
+    /* The old order's folder may be live already. */
+    if (!sequence_choose(order, &error)) {
+        order_end_failed(order, &error, NULL);
+        return;
+    }
+    if (order->sequence != sequence) {
+        order->key_ready = false;
+        if (!key_ask(order))
+            return;
+    }
+    order_move(order, STEP_INTEND);
+}
+
+static const char limited_text[] = "the CA's rate limit allows no more orders now";
+
 void begin_enter(struct order *order)
 {
     struct lane *lane = order->lane;
     struct worker *worker = order->worker;
     struct error error;
+    if (!begin_open(order)) {
+        error_set(&error, ERROR_MEMORY, "no memory for an order");
+        worker_break(worker, &error);
+        return;
+    }
     if (atomic_load_explicit(&lane->status, memory_order_acquire) == LANE_REFUSED) {
         order_end_failed(order, &lane->refusal.error, &lane->refusal.problem);
         return;
     }
-    if (atomic_load(&lane->orders_wait_until_ms) > order->deadline_ms) {
-        order_end_parked(order, "the CA's rate limit allows no more orders now");
+    if (!order->placed && atomic_load(&lane->orders_wait_until_ms) > order->deadline_ms) {
+        order_end_parked(order, limited_text);
         return;
     }
-    if (order->item->order != NULL) {
-        if (!begin_open(order)) {
-            error_set(&error, ERROR_MEMORY, "no memory for an order");
-            worker_break(worker, &error);
-            return;
-        }
+    if (order->resumed) {
         if (key_ask(order))
             order_move(order, order->placed ? STEP_RESUME : STEP_FIND);
         return;
@@ -115,6 +143,8 @@ void intend_committed(struct order *order)
     order_move(order, STEP_PLACE);
 }
 
+/* After a lost answer the CA gets a moment, first to show the order, then to come back to itself.
+ */
 void find_enter(struct order *order)
 {
     if (order->tries == 0) {
@@ -231,7 +261,7 @@ void place_enter(struct order *order)
     int64_t wait_ms = atomic_load(&order->lane->orders_wait_until_ms) - order->worker->now_ms;
     if (wait_ms > 0 && order->tries == 0) {
         if (order->worker->now_ms + wait_ms > order->deadline_ms) {
-            place_park(order, "the CA's rate limit allows no more orders now");
+            place_park(order, limited_text);
             return;
         }
         /* A little apart from each other, or all come back in one moment. */
@@ -290,8 +320,7 @@ static void resume_reply(struct worker *worker, struct call *call, const struct 
         /* The CA knows nothing of it (any more), or it is another account's: a new one is due. */
         if (answered && (reply->http->status == 404 || reply->http->status == 403 ||
                          reply->http->status == 410 || reply->http->status == 400)) {
-            order->resumed = order->placed = false;
-            order_move(order, STEP_INTEND);
+            order_replace(order);
             return;
         }
         order_end_refused(order, reply);
