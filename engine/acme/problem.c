@@ -41,8 +41,8 @@ static const struct rule type_rules[] = {
     {"compound", REACT_GIVE_UP,
      "put right what the CA says of each name, or take those names out of the certificate"},
     {"connection", REACT_GIVE_UP,
-     "the CA could not reach http://NAME/.well-known/acme-challenge/ on port 80: check the name's "
-     "address records, the firewall, and that the responder or web server listens there"},
+     "the CA could not reach the name on port 80 (http-01) or 443 (tls-alpn-01): check its address "
+     "records, the firewall, and that the responder or web server listens there"},
     {"dns", REACT_GIVE_UP,
      "the CA's look-up of the name failed: check that the name exists, that its name servers "
      "answer from the Internet and that DNSSEC is sound; for dns-01 raise the propagation time"},

@@ -13,6 +13,7 @@
 
 #define MANIFEST_VERSION            1
 #define HTTP_LISTEN_DEFAULT         "0.0.0.0:80"
+#define ALPN_LISTEN_DEFAULT         "0.0.0.0:443"
 #define DNS_PROPAGATION_S_DEFAULT   10
 #define DNS_TIMEOUT_S_DEFAULT       300
 #define IN_FLIGHT_DEFAULT           1000
@@ -184,6 +185,7 @@ static bool manifest_begin(const char *file, struct manifest *manifest)
 {
     *manifest = (struct manifest){
         .solvers = {.http_listen = HTTP_LISTEN_DEFAULT,
+                    .alpn_listen = ALPN_LISTEN_DEFAULT,
                     .dns_propagation_s = DNS_PROPAGATION_S_DEFAULT,
                     .dns_timeout_s = DNS_TIMEOUT_S_DEFAULT},
         .limits = {.in_flight = IN_FLIGHT_DEFAULT,

@@ -44,6 +44,7 @@ struct manifest_entry {
 struct manifest_solvers {
     const char *http_listen;    /* "0.0.0.0:80" by default */
     const char *http_webroot;   /* NULL: the embedded responder */
+    const char *alpn_listen;    /* "0.0.0.0:443" by default */
     const char *dns_hook;       /* NULL: none; absolute, or beside the manifest */
     unsigned dns_propagation_s; /* wait after a batch; 10 by default */
     unsigned dns_timeout_s;     /* for one call of the hook; 300 by default */

@@ -35,22 +35,37 @@ static bool listen_is_valid(struct span text)
     return inet_pton(in_brackets ? AF_INET6 : AF_INET, address, bytes) == 1;
 }
 
+/* `port` is the one that CAs connect to, for the message. */
 static bool read_listen(struct config_input *input, const struct config_field *field,
-                        const struct yaml_item *item, void *target)
+                        const struct yaml_item *item, struct arena *arena, unsigned port,
+                        const char **listen)
 {
-    struct manifest_reading *reading = target;
     struct span text;
     if (!config_text(input, field, item, &text))
         return config_skip(input, item);
     if (!listen_is_valid(text)) {
         config_error(input, field, item,
-                     "%s is not allowed: use an address and a port such as 0.0.0.0:80, [::]:80 or "
-                     ":80",
-                     config_quote(text).text);
+                     "%s is not allowed: use an address and a port such as 0.0.0.0:%u, [::]:%u or "
+                     ":%u",
+                     config_quote(text).text, port, port, port);
         return true;
     }
-    reading->manifest->solvers.http_listen = arena_text(&reading->manifest->arena, text);
-    return reading->manifest->solvers.http_listen != NULL || config_no_memory(input);
+    *listen = arena_text(arena, text);
+    return *listen != NULL || config_no_memory(input);
+}
+
+static bool read_http_listen(struct config_input *input, const struct config_field *field,
+                             const struct yaml_item *item, void *target)
+{
+    struct manifest *manifest = ((struct manifest_reading *)target)->manifest;
+    return read_listen(input, field, item, &manifest->arena, 80, &manifest->solvers.http_listen);
+}
+
+static bool read_alpn_listen(struct config_input *input, const struct config_field *field,
+                             const struct yaml_item *item, void *target)
+{
+    struct manifest *manifest = ((struct manifest_reading *)target)->manifest;
+    return read_listen(input, field, item, &manifest->arena, 443, &manifest->solvers.alpn_listen);
 }
 
 static bool read_webroot(struct config_input *input, const struct config_field *field,
@@ -66,7 +81,8 @@ static bool read_webroot(struct config_input *input, const struct config_field *
 static bool read_http_01(struct config_input *input, const struct config_field *field,
                          const struct yaml_item *item, void *target)
 {
-    static const struct config_key keys[] = {{"listen", read_listen}, {"webroot", read_webroot}};
+    static const struct config_key keys[] = {{"listen", read_http_listen},
+                                             {"webroot", read_webroot}};
     unsigned seen = 0;
     TRY(config_mapping(input, field, item, keys, sizeof keys / sizeof keys[0], target, &seen));
     if (seen == 3)
@@ -123,13 +139,20 @@ static bool read_dns_01(struct config_input *input, const struct config_field *f
     return true;
 }
 
+static bool read_tls_alpn_01(struct config_input *input, const struct config_field *field,
+                             const struct yaml_item *item, void *target)
+{
+    static const struct config_key keys[] = {{"listen", read_alpn_listen}};
+    return config_mapping(input, field, item, keys, sizeof keys / sizeof keys[0], target, NULL);
+}
+
 bool manifest_solvers_read(struct config_input *input, const struct config_field *field,
                            const struct yaml_item *item, void *target)
 {
     static const struct config_key keys[] = {
         {"http-01", read_http_01},
         {"dns-01", read_dns_01},
-        {"tls-alpn-01", config_unavailable},
+        {"tls-alpn-01", read_tls_alpn_01},
         {"dns-persist-01", config_unavailable},
     };
     return config_mapping(input, field, item, keys, sizeof keys / sizeof keys[0], target, NULL);

@@ -1,5 +1,6 @@
 #include "solver/solver.h"
 
+#include "solver/alpn_solver.h"
 #include "solver/dns_solver.h"
 #include "solver/http_solver.h"
 
@@ -9,18 +10,17 @@ struct solvers {
     struct manifest_solvers manifest;
     struct state *state;
     struct http_solver *http; /* NULL: not needed */
+    struct alpn_solver *alpn;
     struct dns_solver *dns;
 };
 
 static bool solvers_start(struct solvers *solvers, const struct solvers_options *options,
                           struct error *error)
 {
-    if (options->need_tls_alpn)
-        return error_set(error, ERROR_CONFIG,
-                         "this version of certmill cannot answer tls-alpn-01 challenges itself: "
-                         "use challenge http-01 or dns-01");
     if (options->need_http)
         TRY(http_solver_new(&solvers->manifest, &solvers->http, error));
+    if (options->need_tls_alpn)
+        TRY(alpn_solver_new(solvers->manifest.alpn_listen, options->crypto, &solvers->alpn, error));
     if (options->need_dns)
         TRY(dns_solver_new(&solvers->manifest, solvers->state, &solvers->dns, error));
     return true;
@@ -54,6 +54,8 @@ void solver_submit(struct solvers *solvers, struct solver_job *job)
 {
     if (job->type == CHALLENGE_HTTP_01 && solvers->http != NULL)
         http_solver_submit(solvers->http, job);
+    else if (job->type == CHALLENGE_TLS_ALPN_01 && solvers->alpn != NULL)
+        alpn_solver_submit(solvers->alpn, job);
     else if (job->type == CHALLENGE_DNS_01 && solvers->dns != NULL)
         dns_solver_submit(solvers->dns, job);
     else
@@ -63,6 +65,11 @@ void solver_submit(struct solvers *solvers, struct solver_job *job)
 int solvers_http_port(const struct solvers *solvers)
 {
     return solvers->http != NULL ? http_solver_port(solvers->http) : 0;
+}
+
+int solvers_alpn_port(const struct solvers *solvers)
+{
+    return solvers->alpn != NULL ? alpn_solver_port(solvers->alpn) : 0;
 }
 
 void solvers_clean_leftovers(struct solvers *solvers, void (*warn)(void *context, const char *text),
@@ -79,5 +86,6 @@ void solvers_free(struct solvers *solvers)
         return;
     dns_solver_free(solvers->dns);
     http_solver_free(solvers->http);
+    alpn_solver_free(solvers->alpn);
     free(solvers);
 }

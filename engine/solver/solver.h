@@ -1,5 +1,5 @@
-/* Solvers make what the CA looks for: an http-01 answer, a dns-01 record. All of a run's solvers
- * behind one interface; a job comes back through `done`. */
+/* Solvers make what the CA looks for: an http-01 answer, a tls-alpn-01 certificate, a dns-01
+ * record. All of a run's solvers behind one interface; a job comes back through `done`. */
 #ifndef CERTMILL_SOLVER_SOLVER_H
 #define CERTMILL_SOLVER_SOLVER_H
 
@@ -31,16 +31,19 @@ struct solver_job {
 struct solvers_options {
     const struct manifest_solvers *manifest;
     struct state *state; /* remembers dns records, so that a later run can remove them */
+    const struct crypto_context *crypto;     /* for tls-alpn-01; outlives the solvers */
     bool need_http, need_dns, need_tls_alpn; /* what the due certificates ask for */
 };
 
-/* Starts what is needed: binds the http-01 port, checks that the webroot is writable and the hook
- * executable, so that a mistake shows before anything is sent (ERROR_CONFIG). */
+/* Starts what is needed: binds the ports of http-01 and tls-alpn-01, checks that the webroot is
+ * writable and the hook executable, so that a mistake shows before anything is sent (ERROR_CONFIG).
+ */
 bool solvers_new(const struct solvers_options *options, struct solvers **ret_solvers,
                  struct error *error) MUST_USE;
 
 /* The port that the http-01 responder listens on (with ":0" a free one was taken); 0: none. */
 int solvers_http_port(const struct solvers *solvers);
+int solvers_alpn_port(const struct solvers *solvers); /* likewise of the tls-alpn-01 responder */
 
 /* dns-01 jobs are gathered: while one call of the hook runs, the next batch grows; at rest a batch
  * is taken after 100 ms without a new job. One call, then one wait for propagation, for the whole

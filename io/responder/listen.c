@@ -43,19 +43,17 @@ static bool endpoint_parse(const char *address, struct endpoint *ret_endpoint, s
     return true;
 }
 
-static bool bind_error(int failed, const char *address, unsigned port, struct error *error)
+static bool bind_error(int failed, const char *address, unsigned port, const char *hint,
+                       struct error *error)
 {
     error_system(error, failed, "listening on %s", address);
     if (failed == EADDRINUSE)
-        error_set(error, ERROR_CONFIG,
-                  "port %u is in use: stop what listens there, or set solvers.http-01.webroot",
-                  port);
+        error_set(error, ERROR_CONFIG, "port %u is in use: stop what listens there, or %s", port,
+                  hint);
     else if (failed == EACCES || failed == EPERM)
-        error_set(
-            error, ERROR_CONFIG,
-            "port %u may not be listened on: run as root or with CAP_NET_BIND_SERVICE, or set "
-            "solvers.http-01.webroot",
-            port);
+        error_set(error, ERROR_CONFIG,
+                  "port %u may not be listened on: run as root or with CAP_NET_BIND_SERVICE, or %s",
+                  port, hint);
     else if (failed == EADDRNOTAVAIL)
         error_set(error, ERROR_CONFIG, "%s: this machine does not have the address", address);
     if (error != NULL)
@@ -110,7 +108,8 @@ static int port_of(int fd)
     return ntohs(bound.any.sa_family == AF_INET6 ? bound.ipv6.sin6_port : bound.ipv4.sin_port);
 }
 
-bool listen_open(const char *address, int *ret_fd, int *ret_port, struct error *error)
+bool listen_open(const char *address, const char *hint, int *ret_fd, int *ret_port,
+                 struct error *error)
 {
     struct endpoint endpoint = {0};
     TRY(endpoint_parse(address, &endpoint, error));
@@ -125,7 +124,7 @@ bool listen_open(const char *address, int *ret_fd, int *ret_port, struct error *
                          "numeric",
                          address);
     if (failed != 0)
-        return bind_error(failed, address, endpoint.port_number, error);
+        return bind_error(failed, address, endpoint.port_number, hint, error);
     *ret_fd = fd;
     *ret_port = port_of(fd);
     return true;

@@ -5,6 +5,8 @@
 #include "base/span.h"
 
 /* See responder_new. The socket is non-blocking. */
-bool listen_open(const char *address, int *ret_fd, int *ret_port, struct error *error) MUST_USE;
+/* `hint`: what else can be done when the port cannot be had. */
+bool listen_open(const char *address, const char *hint, int *ret_fd, int *ret_port,
+                 struct error *error) MUST_USE;
 
 #endif

@@ -1,4 +1,5 @@
-/* Challenge tokens and their answers: a hash table behind one mutex. */
+/* What a CA may ask for (challenge tokens, server names) and the answers: a hash table behind one
+ * mutex. */
 #ifndef CERTMILL_RESPONDER_TOKENS_H
 #define CERTMILL_RESPONDER_TOKENS_H
 
@@ -22,7 +23,7 @@ struct tokens {
 void tokens_init(struct tokens *tokens);
 void tokens_free(struct tokens *tokens);
 
-/* As responder_put and responder_remove. */
+/* As responder_put and responder_remove, for any bytes as a token. */
 bool tokens_put(struct tokens *tokens, struct span token, struct span answer) MUST_USE;
 void tokens_remove(struct tokens *tokens, struct span token);
 

@@ -15,7 +15,7 @@ static void mistakes_show_at_the_start(void)
         bool http, dns, alpn;
         const char *text;
     } rows[] = {
-        {{0}, false, false, true, "cannot answer tls-alpn-01"},
+        {{.alpn_listen = "nowhere:https"}, false, false, true, "tls-alpn-01 responder: "},
         {{0}, false, true, false, "solvers.dns-01.hook"},
         {{.dns_hook = "missing"}, false, true, false, "missing: No such file"},
         {{.dns_hook = "plain"}, false, true, false, "chmod +x"},
@@ -25,6 +25,9 @@ static void mistakes_show_at_the_start(void)
         {{.http_webroot = "blocked"}, true, false, false, "folder for challenges"},
         {{.http_listen = "256.0.0.1:http"}, true, false, false, "http-01 responder: "},
     };
+    struct crypto_context *crypto;
+    struct error error;
+    CHECK_OK(crypto_context_new(&(struct crypto_options){0}, &crypto, &error), error);
     folder_begin();
     file_put("plain", 0644, "x");
     CHECK_INT(mkdir(path_in("folder"), 0755), 0);
@@ -37,17 +40,18 @@ static void mistakes_show_at_the_start(void)
         manifest.dns_hook = manifest.dns_hook != NULL ? path : NULL;
         manifest.http_webroot = manifest.http_webroot != NULL ? path : NULL;
         struct solvers_options options = {.manifest = &manifest,
+                                          .crypto = crypto,
                                           .need_http = rows[i].http,
                                           .need_dns = rows[i].dns,
                                           .need_tls_alpn = rows[i].alpn};
         struct solvers *solvers = NULL;
-        struct error error;
         CHECK(!solvers_new(&options, &solvers, &error));
         CHECK(solvers == NULL);
         CHECK_CONTAINS(error.text, rows[i].text);
         CHECK_INT(error.kind, ERROR_CONFIG);
     }
     folder_end();
+    crypto_context_free(crypto);
     solvers_free(NULL);
 }
 
