@@ -67,9 +67,9 @@ static struct manifest_entry entry_of(const char *name, const struct deploy_hook
 static void hook_gets_the_certificate_in_its_environment(void)
 {
     struct deployer *deployer = deployer_begin();
-    hook_put("hook",
-             "env | grep -E '^(CERTMILL_(DOMAINS|LIVE|NAME)|RENEWED_.*)=' | sort >\"$D/env\"; echo \"$1\" >>\"$D/env\"\n"
-             "cat >>\"$D/env\"\n");
+    hook_put("hook", "env | grep -E '^(CERTMILL_(DOMAINS|LIVE|NAME)|RENEWED_.*)=' | sort "
+                     ">\"$D/env\"; echo \"$1\" >>\"$D/env\"\n"
+                     "cat >>\"$D/env\"\n");
     const char *const command[] = {path_in("hook"), "an argument", NULL};
     struct deploy_hook hook = {.command = command, .timeout_s = 20};
     struct manifest_entry entry = entry_of("www", &hook);
