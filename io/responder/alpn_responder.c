@@ -17,8 +17,8 @@
 #include <string.h>
 
 /* A handshake under way holds some 50 KiB. */
-#define CONNECTIONS_MAX  512
-#define BYTES_IN_MAX     16384 /* a client needs less than 4 KiB in all */
+#define CONNECTIONS_MAX 512
+#define BYTES_IN_MAX    16384 /* a client needs less than 4 KiB in all */
 
 static const unsigned char acme_protocol[] = "\x0a"
                                              "acme-tls/1"; /* RFC 8737 section 6.2 */
