@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define DIRECTORY_PATIENCE_MS ((int64_t)60000)
+#define REREADS_MAX           3
 
 struct registration {
     struct lane *lane;
@@ -20,6 +21,7 @@ struct registration {
     bool asked_existing; /* onlyReturnExisting is out, or was tried */
     bool key_is_old;
     bool started;
+    unsigned rereads;   /* of answers that told of an account but not which */
     struct error first; /* why newAccount was refused, while onlyReturnExisting is tried */
     struct problem first_problem;
 };
@@ -57,6 +59,16 @@ static void ready(struct worker *worker, struct registration *registration)
 static void account_ask(struct worker *worker, struct registration *registration,
                         bool only_existing);
 
+/* The CA has made or found the account, but the answer is spoilt: it is asked for what there is. */
+static void account_ask_again(struct worker *worker, struct registration *registration,
+                              const struct error *error)
+{
+    if (registration->rereads++ < REREADS_MAX)
+        account_ask(worker, registration, true);
+    else
+        refuse(worker, registration, error, NULL);
+}
+
 /* The account is there: keep what the CA said, then let the orders begin. */
 static void account_take(struct worker *worker, struct registration *registration,
                          const struct reply *reply)
@@ -68,12 +80,12 @@ static void account_take(struct worker *worker, struct registration *registratio
     if (!acme_url_check(url, &error)) {
         error_set(&error, ERROR_PROTOCOL, "%s registered the account without giving its URL",
                   lane->ca->host);
-        refuse(worker, registration, &error, NULL);
+        account_ask_again(worker, registration, &error);
         return;
     }
     if (!account_object_parse(reply->http->body, &object, &error)) {
         error_prefix(&error, "%s sent an account that cannot be read: ", lane->ca->host);
-        refuse(worker, registration, &error, NULL);
+        account_ask_again(worker, registration, &error);
         return;
     }
     if (object.status != ACCOUNT_VALID) {

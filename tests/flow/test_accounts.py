@@ -33,18 +33,26 @@ class AccountsTest(FlowCase):
                     self.check_account(fleet)
 
     def test_unreadable_account(self):
-        """The run fails and says why; the next one has the same account."""
+        """An account that was made, in a spoilt answer, is asked for once more."""
         for number, (endpoint, fault) in enumerate(UNREADABLE):
             with self.subTest(fault=fault):
                 ca = self.start_ca([{"at": endpoint, "fault": fault}])
                 fleet = self.make_fleet(["one"], folder=f"u{number}")
-                run = fleet.run()
-                self.assert_code(run, 1)
-                self.assertIn("account ca", run.err)
-                self.assertIn("cannot be read", run.err)
                 self.assert_code(fleet.run(), 0)
+                self.check_fired()
                 self.check_all_issued(fleet)
                 ca.stop()
+
+    def test_never_readable_account(self):
+        """The run fails and says why; the next one has the same account."""
+        self.start_ca([{"at": "newAccount", "fault": "invalidJson", "times": 4}])
+        fleet = self.make_fleet(["one"])
+        run = fleet.run()
+        self.assert_code(run, 1)
+        self.assertIn("account ca", run.err)
+        self.assertIn("cannot be read", run.err)
+        self.assert_code(fleet.run(), 0)
+        self.check_all_issued(fleet)
 
     def test_binding_refused(self):
         """Another key has used the binding: configuration, not one order's fault."""
