@@ -87,6 +87,7 @@ class PebbleTest(Case):
                                     known=self.folder / "hook.json"))
         hook.chmod(0o755)
         fleet.solvers = {"http-01": {"listen": f"127.0.0.1:{self.pebble.http_port}"},
+                         "tls-alpn-01": {"listen": f"127.0.0.1:{self.pebble.tls_port}"},
                          "dns-01": {"hook": str(hook), "propagation-seconds": 0}}
         return fleet
 
@@ -154,6 +155,26 @@ class PebbleTest(Case):
         self.assertIn("external account binding", failed["refused"])
         self.assertEqual(fleet.live_names(), sorted(entry["name"] for entry in
                                                     fleet.certificates[:5]))
+
+    def test_tls_alpn_01(self):
+        """certmill's own TLS server is looked at: host names, an address, and two accounts that
+        have the same names validated at the same time."""
+        fleet = self.start(nonce_reject=5, authz_reuse=0)
+        fleet.defaults["challenge"] = "tls-alpn-01"
+        fleet.accounts["other"] = account(self.pebble.directory, ("kid-2", EAB_KEYS["kid-2"]))
+        same = [f"n{number}.same.example.com" for number in range(5)]
+        fleet.certificates = [certificate(f"alpn{number}", [f"a{number}.example.com",
+                                                            f"www.a{number}.example.com"])
+                              for number in range(10)] + [
+            certificate("address", ["127.0.0.1"]),
+            certificate("first", same),
+            certificate("second", same[::-1], account="other"),
+            certificate("http", ["http.example.com"], challenge="http-01")]
+        run = fleet.run("--json", deadline_s=120)
+        self.assert_code(run, 0)
+        self.assertEqual(run.json()["issued"], len(fleet.certificates))
+        for entry in fleet.certificates:
+            self.check(fleet, entry)
 
     def test_renewal_by_force(self):
         """A renewal keeps the old pair in the archive and uses a new key."""

@@ -157,6 +157,7 @@ static void the_whole_form_is_read(void)
     CHECK_TEXT(manifest->solvers.http_webroot, scratch_path(&reading.scratch, "www"));
     CHECK_TEXT(manifest->solvers.dns_hook, scratch_path(&reading.scratch, "dns"));
     CHECK_TEXT(manifest->solvers.http_listen, "0.0.0.0:80");
+    CHECK_TEXT(manifest->solvers.alpn_listen, "0.0.0.0:443");
     CHECK_INT(manifest->solvers.dns_propagation_s, 0);
     CHECK_INT(manifest->solvers.dns_timeout_s, 60);
     CHECK_INT(manifest->limits.in_flight, 50);
@@ -424,13 +425,15 @@ static void paths_and_programs_are_beside_the_manifest(void)
     struct reading reading;
     reading_make(&reading, ONE_ACCOUNT,
                  "version: 1\naccounts: ./accounts.yaml\nstate: state/here\n"
-                 "solvers: {http-01: {listen: \"[::1]:0\"}, dns-01: {hook: /usr/bin/dns}}\n"
+                 "solvers: {http-01: {listen: \"[::1]:0\"}, "
+                 "tls-alpn-01: {listen: \":8443\"}, dns-01: {hook: /usr/bin/dns}}\n"
                  "defaults: {deploy: [{hook: {command: [hooks/x, hooks/y]}}]}\n"
                  "certificates: [a.example]\n");
     check_clean(&reading);
     CHECK_TEXT(reading.manifest.state_folder, scratch_path(&reading.scratch, "state/here"));
     CHECK_TEXT(reading.manifest.solvers.dns_hook, "/usr/bin/dns");
     CHECK_TEXT(reading.manifest.solvers.http_listen, "[::1]:0");
+    CHECK_TEXT(reading.manifest.solvers.alpn_listen, ":8443");
     const struct deploy_hook *hook = reading.manifest.entries[0].deploy;
     CHECK_TEXT(hook->command[0], scratch_path(&reading.scratch, "hooks/x"));
     CHECK_TEXT(hook->command[1], "hooks/y");
