@@ -253,6 +253,17 @@ static void leftover_warning(void *context, const char *text)
     warn(context, NULL, text);
 }
 
+static void swap_warning(struct run *run)
+{
+    struct crypto_secure_heap heap;
+    crypto_secure_heap(&heap);
+    if (heap.locked)
+        return;
+    warn(run, NULL,
+         "private keys on their way to the disk cannot be kept out of the swap: raise the limit of "
+         "locked memory (ulimit -l, LimitMEMLOCK=) to 8 MiB");
+}
+
 void run_begin(struct run *run)
 {
     struct news started = {.kind = NEWS_RUN_STARTED};
@@ -261,6 +272,7 @@ void run_begin(struct run *run)
     for (size_t i = 0; i < run->plan.due_count; i++)
         started.total += !run->plan.due[i].deploy_only;
     tell(run, &started);
+    swap_warning(run);
     if (run->solvers != NULL)
         solvers_clean_leftovers(run->solvers, leftover_warning, run);
 }
