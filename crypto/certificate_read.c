@@ -1,6 +1,7 @@
 #include "certificate_der.h"
 
 #include "base/base64.h"
+#include "base/printable.h"
 #include "der.h"
 #include "key_der.h"
 #include "pem.h"
@@ -18,20 +19,10 @@ struct text_writer {
     bool full;
 };
 
-/* Controls, line separators, characters without width and those that turn the direction of writing:
- * the text ends up on terminals and in logs, where it must not look like another. */
-static bool is_shown(uint32_t character)
-{
-    return character >= 0x20 && (character < 0x7f || character >= 0xa0) &&
-           (character < 0x200b || character > 0x200f) &&
-           (character < 0x2028 || character > 0x202e) &&
-           (character < 0x2060 || character > 0x206f) && character != 0xfeff &&
-           (character < 0xfff9 || character > 0xfffb);
-}
-
 static void text_put(struct text_writer *writer, uint32_t character)
 {
-    if (!is_shown(character))
+    /* The text ends up on terminals and in logs. */
+    if (!printable_is_shown(character))
         character = '?';
     char bytes[4];
     size_t len = 1;

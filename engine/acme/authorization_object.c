@@ -1,7 +1,7 @@
 /* The authorization and its challenges (RFC 8555 sections 7.1.4 and 8). */
 #include "acme/fields.h"
 #include "acme/objects.h"
-#include "acme/printable.h"
+#include "base/printable.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "acme/fields.h"
 
 #include "acme/objects.h"
-#include "acme/printable.h"
+#include "base/printable.h"
 
 #include <stdlib.h>
 #include <string.h>

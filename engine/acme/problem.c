@@ -1,6 +1,6 @@
 #include "acme/problem.h"
 
-#include "acme/printable.h"
+#include "base/printable.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 #include "config/fields.h"
 
 #include "base/buf.h"
+#include "base/printable.h"
 #include "config/suggest.h"
 
 #include <stdarg.h>
@@ -33,23 +34,6 @@ const char *config_path(const struct config_field *field, char *path)
     return path;
 }
 
-/* Bytes of a UTF-8 character that moves the cursor or turns the direction of writing: C1 controls,
- * line separators, bidirectional marks; 0 for any other. */
-static size_t upsetting_len(const char *at, size_t len)
-{
-    unsigned char first = (unsigned char)at[0];
-    if (first < 0x20 || first == 0x7f)
-        return 1;
-    if (first == 0xc2 && len >= 2 && (unsigned char)at[1] < 0xa0)
-        return 2;
-    if (first != 0xe2 || len < 3)
-        return 0;
-    unsigned char second = (unsigned char)at[1], third = (unsigned char)at[2];
-    if (second == 0x80 && (third >= 0xa8 || third <= 0x8f) && third <= 0xae)
-        return 3;
-    return second == 0x81 && third >= 0xa6 && third <= 0xa9 ? 3 : 0;
-}
-
 struct config_quote config_quote(struct span text)
 {
     struct config_quote quote;
@@ -57,16 +41,18 @@ struct config_quote config_quote(struct span text)
     size_t len = 0;
     quote.text[len++] = '"';
     size_t i = 0;
-    while (i < text.len && len < room) {
-        size_t upsetting = upsetting_len(text.data + i, text.len - i);
-        quote.text[len++] = upsetting > 0 ? '?' : text.data[i];
-        i += upsetting > 0 ? upsetting : 1;
+    while (i < text.len) {
+        uint32_t character = 0;
+        size_t size = printable_decode(span_from(text, i), &character);
+        bool shown = size > 0 && printable_is_shown(character);
+        size_t put = shown ? size : 1;
+        if (len + put > room)
+            break;
+        memcpy(quote.text + len, shown ? text.data + i : "?", put);
+        len += put;
+        i += size > 0 ? size : 1;
     }
     if (i < text.len) {
-        while (len > 1 && ((unsigned char)text.data[i] & 0xc0) == 0x80) {
-            i--;
-            len--;
-        }
         memcpy(quote.text + len, "...", 3);
         len += 3;
     }

@@ -1,6 +1,6 @@
 #include "deploy/command.h"
 
-#include "acme/printable.h"
+#include "base/printable.h"
 #include "base/json.h"
 #include "io/process.h"
 

@@ -1,5 +1,7 @@
 #include "report/format.h"
 
+#include "base/printable.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,22 +54,16 @@ char *format_certificates(uint64_t count, char *text)
     return text;
 }
 
-/* C0 controls and DEL, and the C1 controls as UTF-8 (C2 80 to C2 9F), which some terminals obey. */
-static size_t control_length(const char *text)
-{
-    unsigned char first = (unsigned char)text[0];
-    unsigned char second = (unsigned char)text[1];
-    if (first < 0x20 || first == 0x7f)
-        return 1;
-    return first == 0xc2 && second >= 0x80 && second <= 0x9f ? 2 : 0;
-}
-
 void format_printable(FILE *out, const char *text)
 {
-    while (text != NULL && *text != '\0') {
-        size_t control = control_length(text);
-        putc(control > 0 ? '?' : *text, out);
-        text += control > 0 ? control : 1;
+    for (struct span rest = span_of(text); rest.len > 0;) {
+        uint32_t character = 0;
+        size_t len = printable_decode(rest, &character);
+        if (len > 0 && printable_is_shown(character))
+            fwrite(rest.data, 1, len, out);
+        else
+            putc('?', out);
+        rest = span_from(rest, len > 0 ? len : 1);
     }
 }
 

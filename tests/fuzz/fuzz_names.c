@@ -3,7 +3,7 @@
 #include "fuzz.h"
 
 #include "acme/objects.h"
-#include "acme/printable.h"
+#include "base/printable.h"
 #include "config/endpoint.h"
 #include "config/names.h"
 

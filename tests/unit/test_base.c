@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mailbox.h"
+#include "base/printable.h"
 #include "base/slots.h"
 #include "base/timer.h"
 
@@ -202,6 +203,31 @@ static void slots_never_find_another(void)
     slots_free(&slots);
 }
 
+static void strangers_characters_are_told_apart(void)
+{
+    static const struct {
+        struct span text;
+        size_t len;
+        bool shown;
+    } cases[] = {
+        {SPAN_LITERAL("a"), 1, true},
+        {SPAN_LITERAL("\x1b[2J"), 1, false},
+        {SPAN_LITERAL("\xc3\xbc"), 2, true},
+        {SPAN_LITERAL("\xc2\x9b"), 2, false},        /* CSI, a C1 control */
+        {SPAN_LITERAL("\xe2\x80\xae"), 3, false},    /* right-to-left override */
+        {SPAN_LITERAL("\xe2\x82\xac"), 3, true},     /* the euro sign */
+        {SPAN_LITERAL("\xf0\x9f\x94\x91"), 4, true}, /* a key */
+        {SPAN_LITERAL("\xc3"), 0, false},
+        {SPAN_LITERAL(""), 0, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint32_t character = 0;
+        CHECK_INT(printable_decode(cases[i].text, &character), cases[i].len);
+        if (cases[i].len > 0)
+            CHECK(printable_is_shown(character) == cases[i].shown);
+    }
+}
+
 struct letter {
     struct message message;
     int from;
@@ -272,9 +298,16 @@ static void json_has_ceilings(void)
 }
 
 static const struct test tests[] = {
-    TEST(errors_keep_the_first_cause), TEST(spans_split_and_convert),  TEST(buffers_have_a_ceiling),
-    TEST(arenas_keep_every_piece),     TEST(base64_vectors),           TEST(times_in_every_form),
-    TEST(timers_come_in_order),        TEST(slots_never_find_another), TEST(mailboxes_lose_nothing),
+    TEST(errors_keep_the_first_cause),
+    TEST(spans_split_and_convert),
+    TEST(buffers_have_a_ceiling),
+    TEST(arenas_keep_every_piece),
+    TEST(base64_vectors),
+    TEST(times_in_every_form),
+    TEST(timers_come_in_order),
+    TEST(slots_never_find_another),
+    TEST(mailboxes_lose_nothing),
+    TEST(strangers_characters_are_told_apart),
     TEST(json_has_ceilings),
 };
 

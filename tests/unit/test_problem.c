@@ -1,8 +1,8 @@
 /* engine/acme: problem documents, and what each type makes certmill do. */
 #include "check.h"
 
-#include "acme/printable.h"
 #include "acme/problem.h"
+#include "base/printable.h"
 
 static struct problem read_problem(long status, const char *body)
 {

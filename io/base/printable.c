@@ -1,34 +1,36 @@
-#include "acme/printable.h"
+#include "base/printable.h"
 
 #include <string.h>
 
 #define ELLIPSIS "..."
 
-/* The length of the UTF-8 character at the start of `text`, 0 when it is not well-formed. */
-static size_t character_length(struct span text)
+bool printable_is_shown(uint32_t character)
 {
-    for (size_t len = 1; len <= 4 && len <= text.len; len++)
-        if (span_is_utf8(span_make(text.data, len)))
-            return len;
-    return 0;
+    return character >= 0x20 && (character < 0x7f || character >= 0xa0) &&
+           (character < 0x200b || character > 0x200f) &&
+           (character < 0x2028 || character > 0x202e) &&
+           (character < 0x2060 || character > 0x206f) && character != 0xfeff &&
+           (character < 0xfff9 || character > 0xfffb);
 }
 
-static uint32_t character_decode(const char *text, size_t len)
+size_t printable_decode(struct span text, uint32_t *ret_character)
 {
-    const unsigned char *bytes = (const unsigned char *)text;
-    uint32_t code = len == 1 ? bytes[0] : bytes[0] & (0x7fU >> len);
+    const unsigned char *bytes = (const unsigned char *)text.data;
+    size_t len = 1;
+    while (len <= 4 && len <= text.len && !span_is_utf8(span_make(text.data, len)))
+        len++;
+    if (len > 4 || len > text.len)
+        return 0;
+    uint32_t character = len == 1 ? bytes[0] : bytes[0] & (0x7fU >> len);
     for (size_t i = 1; i < len; i++)
-        code = code << 6 | (bytes[i] & 0x3fU);
-    return code;
+        character = character << 6 | (bytes[i] & 0x3fU);
+    *ret_character = character;
+    return len;
 }
 
-/* Besides C0, DEL and C1: line separators, zero-width characters and those that turn the writing
- * direction, by which a text can look like another. */
-static bool is_blank_or_control(uint32_t code)
+static bool is_blank(uint32_t character)
 {
-    return code <= 0x20 || (code >= 0x7f && code <= 0xa0) || (code >= 0x200b && code <= 0x200f) ||
-           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x206f) ||
-           code == 0xfeff || (code >= 0xfff9 && code <= 0xfffb);
+    return character == 0x20 || character == 0xa0 || !printable_is_shown(character);
 }
 
 size_t printable_copy(struct span text, char *out, size_t size)
@@ -38,11 +40,12 @@ size_t printable_copy(struct span text, char *out, size_t size)
     size_t cut_at = 0; /* the longest end that leaves room for the ellipsis */
     bool blank = false;
     for (size_t i = 0; i < text.len;) {
-        size_t character = character_length(span_from(text, i));
+        uint32_t code = '?';
+        size_t character = printable_decode(span_from(text, i), &code);
         const char *bytes = character > 0 ? text.data + i : "?";
         i += character > 0 ? character : 1;
         character = character > 0 ? character : 1;
-        if (is_blank_or_control(character_decode(bytes, character))) {
+        if (is_blank(code)) {
             blank = true;
             continue;
         }
