@@ -1,7 +1,7 @@
 #include "deploy/command.h"
 
-#include "base/printable.h"
 #include "base/json.h"
+#include "base/printable.h"
 #include "io/process.h"
 
 #include <string.h>

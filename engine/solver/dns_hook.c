@@ -1,7 +1,7 @@
 #include "solver/dns_hook.h"
 
-#include "base/printable.h"
 #include "base/json.h"
+#include "base/printable.h"
 #include "io/process.h"
 
 #include <errno.h>
