@@ -152,7 +152,8 @@ static void thousands_of_jobs(void)
     CHECK_INT(counts.cpu_us[KEY_ECDSA][0], cpu_us);
     CHECK_INT(counts.queue_us, queue_us);
     CHECK_INT(desk.ok, MANY);
-    CHECK_INT(desk.niceness, getpriority(PRIO_PROCESS, 0) + 5);
+    int nicer = getpriority(PRIO_PROCESS, 0) + 5;
+    CHECK_INT(desk.niceness, nicer < 19 ? nicer : 19); /* nothing is nicer than 19 */
     for (size_t i = 0; i < MANY; i++)
         job_drop(&jobs[i]);
     crypto_stage_free(stage);
