@@ -71,7 +71,7 @@ bool certificate_is_signed_by(const struct crypto_context *context, struct span 
                               const struct certificate_parts *certificate,
                               const struct certificate_parts *issuer)
 {
-    EVP_PKEY *key CLEANUP(key_release) = NULL;
+    EVP_PKEY *key = NULL;
     bool ok = false;
     if (names_are_equal(certificate->issuer, issuer->subject) &&
         (key = issuer_keys_get(context, issuer->public_key)) != NULL) {
@@ -85,6 +85,7 @@ bool certificate_is_signed_by(const struct crypto_context *context, struct span 
         else
             ok = signature_holds_slowly(context, der, key);
     }
+    issuer_keys_put(context, key);
     ERR_clear_error();
     return ok;
 }

@@ -69,8 +69,8 @@ static void keep(struct issuer_keys *keys, struct span public_key, EVP_PKEY *key
     memcpy(place->der, public_key.data, public_key.len);
     place->len = public_key.len;
     place->key = key;
-    pthread_mutex_unlock(&keys->lock);
     EVP_PKEY_free(replaced);
+    pthread_mutex_unlock(&keys->lock);
 }
 
 EVP_PKEY *issuer_keys_get(const struct crypto_context *context, struct span public_key)
@@ -86,4 +86,14 @@ EVP_PKEY *issuer_keys_get(const struct crypto_context *context, struct span publ
     if (key != NULL)
         keep(keys, public_key, key);
     return key;
+}
+
+void issuer_keys_put(const struct crypto_context *context, EVP_PKEY *key)
+{
+    struct issuer_keys *keys = crypto_issuer_keys(context);
+    if (key == NULL)
+        return;
+    pthread_mutex_lock(&keys->lock);
+    EVP_PKEY_free(key);
+    pthread_mutex_unlock(&keys->lock);
 }
