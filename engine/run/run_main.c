@@ -126,9 +126,9 @@ static void news_free(struct news_message *message)
 static void *deploy_finish(void *context)
 {
     struct run *run = context;
-    static struct message ended = {.kind = MAIN_DEPLOYER_END};
     deployer_finish(run->deployer);
-    mailbox_post(&run->box, &ended);
+    run->deploy_end_message.kind = MAIN_DEPLOYER_END;
+    mailbox_post(&run->box, &run->deploy_end_message);
     return NULL;
 }
 

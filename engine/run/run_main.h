@@ -33,6 +33,7 @@ struct run {
     int64_t park_at_ms; /* when they were drained: then everything is parked */
     bool parked;
     pthread_t deploy_thread;
+    struct message deploy_end_message;
     bool deploy_ended;
     unsigned away; /* state changes of the main thread under way */
     bool broken;   /* a worker had to give up */
