@@ -1,6 +1,6 @@
 #include "cli/options_parser.h"
 
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 #include <getopt.h>
 #include <string.h>

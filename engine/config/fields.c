@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 #include "base/printable.h"
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 #include <stdarg.h>
 #include <stdio.h>

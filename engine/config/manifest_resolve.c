@@ -1,8 +1,8 @@
 /* The second half of reading a manifest, when all of it is known: defaults, accounts, and what must
  * fit together. */
+#include "base/suggest.h"
 #include "config/key_fields.h"
 #include "config/manifest_reading.h"
-#include "config/suggest.h"
 
 #include <stdarg.h>
 #include <stdio.h>

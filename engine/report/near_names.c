@@ -1,6 +1,6 @@
 #include "report/near_names.h"
 
-#include "config/suggest.h"
+#include "base/suggest.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -118,6 +118,16 @@ char *time_format_rfc3339(int64_t unix_seconds, char *text)
     return text;
 }
 
+char *time_format_http_date(int64_t unix_seconds, char *text)
+{
+    time_t seconds = (time_t)unix_seconds;
+    struct tm tm;
+    if (gmtime_r(&seconds, &tm) == NULL ||
+        strftime(text, TIME_TEXT_MAX, "%a, %d %b %Y %H:%M:%S GMT", &tm) == 0)
+        memcpy(text, "-", 2);
+    return text;
+}
+
 bool time_parse_retry_after(struct span text, int64_t now_unix, int64_t *ret_seconds)
 {
     text = span_trim(text);

@@ -162,6 +162,7 @@ static void times_in_every_form(void)
     CHECK(!time_parse_retry_after(SPAN_LITERAL("-1"), 0, &seconds));
     char text[TIME_TEXT_MAX];
     CHECK_TEXT(time_format_rfc3339(784111777, text), "1994-11-06T08:49:37Z");
+    CHECK_TEXT(time_format_http_date(784111777, text), "Sun, 06 Nov 1994 08:49:37 GMT");
 }
 
 static void timers_come_in_order(void)

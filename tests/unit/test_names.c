@@ -1,9 +1,9 @@
 /* engine/config/names: domain names, wildcards, addresses, names of certificates. */
 #include "check.h"
 
+#include "base/suggest.h"
 #include "config/name_table.h"
 #include "config/names.h"
-#include "config/suggest.h"
 
 static void good_names_are_made_identifiers(void)
 {

@@ -19,6 +19,9 @@ bool time_parse_http_date(struct span text,
 #define TIME_TEXT_MAX 32
 /* "2026-11-23T12:00:00Z". `text` has TIME_TEXT_MAX bytes; returns it. */
 char *time_format_rfc3339(int64_t unix_seconds, char *text);
+/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7); as above. The program never sets a
+ * locale, so that the names are English. */
+char *time_format_http_date(int64_t unix_seconds, char *text);
 
 /* Retry-After (RFC 9110 section 10.2.3): seconds or an HTTP-date. Gives the seconds from now, 0 for
  * a date that is past. False when it is neither. */

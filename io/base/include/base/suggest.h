@@ -1,6 +1,6 @@
 /* "Did you mean ...?": is a word that the operator wrote close to one that there is? */
-#ifndef CERTMILL_CONFIG_SUGGEST_H
-#define CERTMILL_CONFIG_SUGGEST_H
+#ifndef CERTMILL_BASE_SUGGEST_H
+#define CERTMILL_BASE_SUGGEST_H
 
 #include "base/span.h"
 
