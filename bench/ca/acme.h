@@ -20,6 +20,23 @@ struct acme_profile {
     int64_t lifetime_s; /* of its certificates */
 };
 
+/* A new order that a client asks for: its nonce and signature are good, its names are accepted. */
+struct acme_wish {
+    uint64_t account;
+    const char *const *names; /* lower case, "*.example.com" with its star */
+    size_t name_count;
+    bool renewal; /* `replaces` names a certificate of the account: RFC 9773 section 5 */
+    int64_t now_us;
+};
+struct acme_refusal {
+    char detail[160];
+    char retry_after[40]; /* "" for none */
+};
+/* False refuses the order as rateLimited, with 429, before anything is made for it. On any of the
+ * server's threads, several at once; outside of the CA's lock or in it. Never waits. */
+typedef bool acme_may_order(void *context, const struct acme_wish *wish,
+                            struct acme_refusal *ret_refusal);
+
 /* Texts are borrowed and must outlive the CA. */
 struct acme_options {
     bool eab_required;
@@ -39,6 +56,8 @@ struct acme_options {
     const struct acme_profile *profiles;
     size_t profile_count;
     const char *website, *terms, *caa; /* of the directory's meta; NULL: absent */
+    acme_may_order *may_order;         /* rate limits by account and names; NULL: none */
+    void *may_order_context;
     uint64_t seed; /* of the ARI windows and tokens when `predictable`, else unused */
     bool predictable;
 };
@@ -50,8 +69,6 @@ struct acme_mood {
                                 `valid` at once */
     int64_t validation_us;   /* challenge: how long validation waits before it looks */
     const char *retry_after; /* of answers that say `pending` or `processing`; NULL: none */
-    bool late_order;         /* newOrder takes effect but see the wire: for tests of lost
-                                answers the wire is reset afterwards; here unused */
 };
 
 struct acme_counts {
@@ -67,14 +84,9 @@ void acme_free(struct acme *acme);
 /* What the path asks for, without a look at the state. */
 enum ca_endpoint acme_endpoint(struct span path);
 
-/* Answers. Thread-safe: signatures are checked and made outside of the lock. The account's URL of
- * a good signature is noted in `account` (0: none), for rate limits. */
+/* Answers. Thread-safe: signatures are checked and made outside of the lock. */
 void acme_answer(struct acme *acme, enum ca_endpoint endpoint, const struct ca_request *request,
                  const struct acme_mood *mood, struct ca_response *response);
-
-/* The key id in the JWS of a POST, not yet verified: the number at the end of an account's URL; 0
- * when there is none. For rate limits before any signature is checked. */
-uint64_t acme_account_of(const struct ca_request *request);
 
 /* For the control port: an ARI window in the past for every certificate of the account (0: of all),
  * as after a mass revocation. */

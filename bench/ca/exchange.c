@@ -7,6 +7,28 @@
 
 enum { HEADER_TEXT_MAX = 16 * 1024 };
 
+const char *ca_endpoint_name(enum ca_endpoint endpoint)
+{
+    static const char *const names[CA_ENDPOINTS] = {
+        [CA_DIRECTORY] = "directory",
+        [CA_NEW_NONCE] = "new-nonce",
+        [CA_NEW_ACCOUNT] = "new-account",
+        [CA_ACCOUNT] = "account",
+        [CA_ORDERS] = "orders",
+        [CA_NEW_ORDER] = "new-order",
+        [CA_ORDER] = "order",
+        [CA_AUTHORIZATION] = "authorization",
+        [CA_CHALLENGE] = "challenge",
+        [CA_FINALIZE] = "finalize",
+        [CA_CERTIFICATE] = "certificate",
+        [CA_REVOKE] = "revoke",
+        [CA_KEY_CHANGE] = "key-change",
+        [CA_RENEWAL_INFO] = "renewal-info",
+        [CA_OTHER] = "other",
+    };
+    return names[endpoint];
+}
+
 void ca_response_init(struct ca_response *response)
 {
     memset(response, 0, sizeof *response);

@@ -27,6 +27,9 @@ enum ca_endpoint {
     CA_ENDPOINTS,
 };
 
+/* Its name in documents and figures: "new-order"; a static string. */
+const char *ca_endpoint_name(enum ca_endpoint endpoint);
+
 enum ca_method { CA_GET, CA_HEAD, CA_POST, CA_METHOD_UNKNOWN };
 
 /* All spans are valid until the handler returns. */

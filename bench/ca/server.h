@@ -30,6 +30,7 @@ struct server_limits {
 struct server_counts {
     uint64_t connections, refused, handshakes_full, handshakes_resumed, requests_http1,
         requests_http2, connections_now, connections_most, bytes_in, bytes_out;
+    uint64_t requests_now, requests_most; /* read, and not yet answered */
 };
 
 /* Starts the threads. The handler and its context must outlive the server. */
