@@ -7,12 +7,17 @@
 
 struct issuer;
 
+#define ISSUER_INTERMEDIATES_MAX 64
 struct issuer_options {
-    struct key_spec key;    /* of roots and intermediates; signing with P-256 is cheapest */
+    struct key_spec key;    /* of roots and intermediates; 0 bits: P-256, which signs cheapest */
     bool chain_with_root;   /* the chain ends with the root, as some CAs send it */
     unsigned intermediates; /* leaves are signed by each in turn; 0: 1 */
+    /* "http://HOST:PORT": leaves then point to URL/issuer/N (a DER certificate, see
+     * issuer_intermediate) and URL/crl/N. NULL leaves both extensions out. */
+    const char *url;
 };
 
+/* The context must outlive the issuer. */
 bool issuer_new(const struct crypto_context *context, const struct issuer_options *options,
                 int64_t now, struct issuer **ret_issuer, struct error *error) MUST_USE;
 void issuer_free(struct issuer *issuer);
@@ -24,22 +29,25 @@ void issuer_free(struct issuer *issuer);
  * point into the DER that was read. */
 struct csr_facts {
     struct span public_key; /* SubjectPublicKeyInfo */
-    struct span names;      /* see csr_name_next */
+    struct key_spec key;    /* RSA: any multiple of 8 bits */
+    struct span names;      /* see csr_name_next; a name may come twice */
     size_t name_count;
-    char common_name[65]; /* "" when there is none */
+    char common_name[65]; /* one of the names, lower case; "" when there is none */
     bool must_staple;     /* RFC 7633 */
 };
-/* The error is fit for a badCSR problem's detail. Thread-safe. */
-bool csr_read(const struct crypto_context *context, struct span der, struct csr_facts *ret_facts,
+/* The error is fit for a badCSR problem's detail. Thread-safe. The issuer keeps what is prepared
+ * for checking signatures: made anew for every CSR it would cost a quarter more. */
+bool csr_read(struct issuer *issuer, struct span der, struct csr_facts *ret_facts,
               struct error *error) MUST_USE;
-/* The next name in text form, lower case ("*.example.com", "192.0.2.1"); as certificate_name_next.
- */
+/* Takes the next name in text form, lower case ("*.example.com", "192.0.2.1"), off *names into
+ * `text` of CERTIFICATE_NAME_TEXT bytes (crypto/certificate.h); false at the end. */
 bool csr_name_next(struct span *names, char *text) MUST_USE;
 
 struct issue_request {
     const struct csr_facts *csr;
     int64_t not_before, not_after;
-    uint64_t number; /* the certificate's, unique: with random bits it becomes its serial */
+    uint64_t number; /* the certificate's, unique: with random bits it becomes its serial, and
+                        `number` modulo the intermediates says which of them signs */
 };
 #define ISSUER_SERIAL_MAX 21
 struct issued {
@@ -51,6 +59,9 @@ struct issued {
 /* Signs a leaf. Thread-safe; the caller frees ret_issued->der. */
 bool issuer_issue(struct issuer *issuer, const struct issue_request *request,
                   struct issued *ret_issued, struct error *error) MUST_USE;
+/* The number within a serial that issuer_issue made; false for what cannot be one. The random bits
+ * are not known here: the caller compares the whole serial with that of the certificate found. */
+bool issuer_serial_number(struct span serial, uint64_t *ret_number) MUST_USE;
 
 /* Appends the PEM chain of a leaf; `alternate` 0 is the default, the last is issuer_alternates().
  */
@@ -64,6 +75,10 @@ bool issuer_root(const struct issuer *issuer, unsigned alternate, struct buf *pe
 bool issuer_server_pair(struct issuer *issuer, const char *name, int64_t now,
                         struct buf *certificate_pem, struct buf *key_pem,
                         struct error *error) MUST_USE;
+
+/* An intermediate's certificate in the chain `alternate`, DER; lives as long as the issuer. */
+struct span issuer_intermediate(const struct issuer *issuer, unsigned intermediate,
+                                unsigned alternate);
 
 /* RFC 9773 section 4.1: base64url(AKI keyIdentifier) of an intermediate, and back: -1 when unknown.
  */
