@@ -166,7 +166,7 @@ static bool signatures_check(const struct crypto_context *context, const struct 
     for (size_t i = 0; i + 1 < chain->count; i++) {
         const struct chain_link *link = &chain->links[i];
         if (!certificate_is_signed_by(context, buf_span(&link->der), &link->parts,
-                                      &chain->links[i + 1].parts))
+                                      &chain->links[i + 1].parts, i > 0))
             return error_set(error, ERROR_PROTOCOL,
                              "certificate %zu of the chain is not signed by certificate %zu", i + 1,
                              i + 2);

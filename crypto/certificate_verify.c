@@ -67,23 +67,53 @@ static bool signature_holds_slowly(const struct crypto_context *context, struct 
     return ok;
 }
 
+/* By the key's table, which is three times quicker, when it has one. */
+static bool signature_holds_quickly(const struct certificate_parts *certificate,
+                                    const struct ecdsa_verifier *verifier, const EVP_MD *digest)
+{
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    struct span text = certificate->signed_element;
+    return EVP_Digest(text.data, text.len, hash, &len, digest, NULL) == 1 &&
+           ecdsa_verify_der(verifier, span_make(hash, len), certificate->signature);
+}
+
+static bool signed_by_key(const struct crypto_context *context, struct span der,
+                          const struct certificate_parts *certificate, struct issuer_key *issuer)
+{
+    EVP_PKEY *key = issuer_key_pkey(issuer);
+    size_t known = 0;
+    while (known < ALGORITHMS &&
+           !span_equal(certificate->signature_algorithm, algorithms[known].identifier))
+        known++;
+    if (known == ALGORITHMS)
+        return signature_holds_slowly(context, der, key);
+    if (!EVP_PKEY_is_a(key, algorithms[known].key_type))
+        return false;
+    const EVP_MD *digest = crypto_digest(context, algorithms[known].digest);
+    const struct ecdsa_verifier *verifier = digest != NULL ? issuer_key_verifier(issuer) : NULL;
+    if (verifier != NULL)
+        return signature_holds_quickly(certificate, verifier, digest);
+    return signature_holds(context, certificate, key, algorithms[known].digest);
+}
+
 bool certificate_is_signed_by(const struct crypto_context *context, struct span der,
                               const struct certificate_parts *certificate,
-                              const struct certificate_parts *issuer)
+                              const struct certificate_parts *issuer, bool remember)
 {
-    EVP_PKEY *key = NULL;
-    bool ok = false;
-    if (names_are_equal(certificate->issuer, issuer->subject) &&
-        (key = issuer_keys_get(context, issuer->public_key)) != NULL) {
-        size_t known = 0;
-        while (known < ALGORITHMS &&
-               !span_equal(certificate->signature_algorithm, algorithms[known].identifier))
-            known++;
-        if (known < ALGORITHMS)
-            ok = EVP_PKEY_is_a(key, algorithms[known].key_type) &&
-                 signature_holds(context, certificate, key, algorithms[known].digest);
-        else
-            ok = signature_holds_slowly(context, der, key);
+    if (!names_are_equal(certificate->issuer, issuer->subject))
+        return false;
+    struct issuer_key *key = issuer_keys_get(context, issuer->public_key);
+    if (key == NULL)
+        return false;
+    unsigned char digest[ISSUER_DIGEST];
+    remember =
+        remember && EVP_Digest(der.data, der.len, digest, NULL, crypto_sha256(context), NULL) == 1;
+    bool ok = remember && issuer_key_has_signed(context, key, digest);
+    if (!ok) {
+        ok = signed_by_key(context, der, certificate, key);
+        if (ok && remember)
+            issuer_key_note_signed(context, key, digest);
     }
     issuer_keys_put(context, key);
     ERR_clear_error();

@@ -5,9 +5,10 @@
 #include "certificate_der.h"
 
 /* True when the issuer's name is the one that the certificate (`der`, with its parts) names as its
- * issuer, and the issuer's key made its signature. */
+ * issuer, and the issuer's key made its signature. `remember`: what is found is kept, for a
+ * certificate that comes in many chains (an issuer's). */
 bool certificate_is_signed_by(const struct crypto_context *context, struct span der,
                               const struct certificate_parts *certificate,
-                              const struct certificate_parts *issuer);
+                              const struct certificate_parts *issuer, bool remember);
 
 #endif

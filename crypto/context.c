@@ -25,6 +25,8 @@ struct crypto_context {
     size_t provider_count;
     char *properties;
     EVP_MD *sha256;
+    EVP_MD *sha384; /* NULL when the provider has none, as the next */
+    EVP_MD *sha512;
     EVP_MAC *hmac;
     struct issuer_keys *issuer_keys;
 };
@@ -125,6 +127,8 @@ static bool algorithms_fetch(struct crypto_context *context, struct error *error
                          context->properties);
     }
     context->sha256 = EVP_MD_fetch(context->library, "SHA256", context->properties);
+    context->sha384 = EVP_MD_fetch(context->library, "SHA384", context->properties);
+    context->sha512 = EVP_MD_fetch(context->library, "SHA512", context->properties);
     context->hmac = EVP_MAC_fetch(context->library, "HMAC", context->properties);
     if (context->sha256 == NULL || context->hmac == NULL) {
         crypto_error(error, "looking for SHA-256 and HMAC");
@@ -134,6 +138,7 @@ static bool algorithms_fetch(struct crypto_context *context, struct error *error
             error->kind = ERROR_CONFIG;
         return false;
     }
+    ERR_clear_error();
     return true;
 }
 
@@ -168,6 +173,8 @@ void crypto_context_free(struct crypto_context *context)
         return;
     issuer_keys_free(context->issuer_keys);
     EVP_MD_free(context->sha256);
+    EVP_MD_free(context->sha384);
+    EVP_MD_free(context->sha512);
     EVP_MAC_free(context->hmac);
     while (context->provider_count > 0)
         OSSL_PROVIDER_unload(context->providers[--context->provider_count]);
@@ -189,6 +196,13 @@ const char *crypto_properties(const struct crypto_context *context)
 const EVP_MD *crypto_sha256(const struct crypto_context *context)
 {
     return context->sha256;
+}
+
+const EVP_MD *crypto_digest(const struct crypto_context *context, const char *name)
+{
+    if (strcmp(name, "SHA256") == 0)
+        return context->sha256;
+    return strcmp(name, "SHA384") == 0 ? context->sha384 : context->sha512;
 }
 
 EVP_MAC *crypto_hmac(const struct crypto_context *context)

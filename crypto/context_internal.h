@@ -9,6 +9,8 @@ struct issuer_keys;
 
 /* All live as long as the context. */
 const EVP_MD *crypto_sha256(const struct crypto_context *context);
+/* "SHA256", "SHA384" or "SHA512"; NULL when the provider has none. */
+const EVP_MD *crypto_digest(const struct crypto_context *context, const char *name);
 EVP_MAC *crypto_hmac(const struct crypto_context *context);
 struct issuer_keys *crypto_issuer_keys(const struct crypto_context *context);
 

@@ -468,6 +468,35 @@ struct many {
     struct buf bad[ISSUERS]; /* with the next issuer's certificate */
 };
 
+/* After some uses an issuer's key has a table, and what it signed is remembered: both must not let
+ * anything else through. */
+static void often_used_issuers_stay_strict(void)
+{
+    struct world world;
+    struct buf pem;
+    struct error error;
+    world_make_of(&world, KEY_ECDSA, 384);
+    struct certificate_request request = request_for(world.leaf_key);
+    pem_of(&pem, CHAIN(world.leaf, world.middle, world.root));
+    for (int i = 0; i < 40; i++) {
+        struct certificate_chain chain;
+        CHECK_OK(certificate_check(world.context, buf_span(&pem), &request, &chain, &error), error);
+        certificate_chain_free(&chain);
+    }
+    X509 *forged_leaf = X509_dup(world.leaf);
+    X509 *forged_middle = X509_dup(world.middle);
+    CHECK(X509_sign(forged_leaf, world.other_key, EVP_sha256()) > 0);
+    CHECK(X509_sign(forged_middle, world.other_key, EVP_sha256()) > 0);
+    refuse(&world, CHAIN(forged_leaf, world.middle, world.root), &request,
+           "certificate 1 of the chain is not signed");
+    refuse(&world, CHAIN(world.leaf, forged_middle, world.root), &request,
+           "certificate 2 of the chain is not signed");
+    X509_free(forged_leaf);
+    X509_free(forged_middle);
+    buf_free(&pem);
+    world_drop(&world);
+}
+
 static void *check_many(void *argument)
 {
     struct many *many = argument;
@@ -531,6 +560,7 @@ static const struct test tests[] = {
     TEST(no_flipped_bit_passes),
     TEST(issuers_among_alternate_chains),
     TEST(unusual_issuers_are_understood),
+    TEST(often_used_issuers_stay_strict),
     TEST(many_issuers_on_many_threads),
     TEST(a_thousand_names_are_found),
 };
