@@ -2,16 +2,19 @@
  *
  * The strategy, and how it survives a crash:
  *
- *   begin       which archive folder, which key; ask the crypto stage for key and CSR
- *   intend      commit "newOrder may be sent" to the state
- *   find        only after a crash or a lost answer: look for the order in the CA's list of orders
- *   place       newOrder
- *   commit      commit the order's URL to the state: from now on a restart asks the CA for this
- * order resume      only after a crash: what does the CA say of the order? authorize   every
- * authorization: valid, or made valid by a challenge key         wait until the private key is
- * durable and the CSR is there finalize    send the CSR poll        wait until the order is valid;
- * it holds no place in flight meanwhile download    fetch the chain, check it store       files,
- * then one atomic switch of live/NAME, all durable record      commit "issued" to the state
+ *   begin     which archive folder, which key; ask the crypto stage for key and CSR
+ *   intend    commit "newOrder may be sent" to the state
+ *   find      only after a crash or a lost answer: look for the order in the CA's list of orders
+ *   place     newOrder
+ *   commit    commit the order's URL to the state: a restart then asks the CA for this order
+ *   resume    only after a crash: what does the CA say of the order?
+ *   authorize every authorization: valid, or made valid by a challenge
+ *   key       wait until the private key is durable and the CSR is there
+ *   finalize  send the CSR
+ *   poll      wait until the order is valid; it holds no place in flight meanwhile
+ *   download  fetch the chain, check it
+ *   store     files, then one atomic switch of live/NAME, all durable
+ *   record    commit "issued" to the state
  *
  * The key is made while the steps up to `authorize` go on. An order ends as issued, failed, or
  * parked (the next run goes on with it). */

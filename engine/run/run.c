@@ -17,6 +17,8 @@
 #define WORKERS_DEFAULT_MAX 4
 #define CRYPTO_NICENESS     5
 #define BODY_MAX            ((size_t)1024 * 1024)
+#define GATHER_ORDERS_MIN   32
+#define GATHER_MS           5
 
 /* Signals come through a descriptor, to the main thread only: blocked before any thread starts. */
 static bool signals_open(struct run *run, struct error *error)
@@ -82,6 +84,15 @@ static void point_of_store(const char *name)
     test_point(name);
 }
 
+/* With few orders in flight each waits for its own commits, with many for the CA. */
+static unsigned gather_ms(const struct run *run)
+{
+    size_t at_once = run->manifest->limits.in_flight;
+    if (run->plan.due_count < at_once)
+        at_once = run->plan.due_count;
+    return at_once >= GATHER_ORDERS_MIN ? GATHER_MS : 0;
+}
+
 static bool stages_open(struct run *run, struct error *error)
 {
     const struct run_options *options = run->options;
@@ -98,7 +109,7 @@ static bool stages_open(struct run *run, struct error *error)
     };
     const struct deploy_options deploy = {
         .state_folder = options->state_folder, .done = run_deployed, .context = run};
-    TRY(state_start(run->state, error));
+    TRY(state_start(run->state, gather_ms(run), error));
     TRY(store_new(&store, &run->store, error));
     TRY(crypto_stage_new(options->crypto, &stage, &run->stage, error));
     return deployer_new(&deploy, &run->deployer, error);

@@ -114,8 +114,9 @@ struct state_change {
 };
 
 /* Starts the writer thread; call it once, before the first state_post, and not after a read-only
- * open. */
-bool state_start(struct state *state, struct error *error) MUST_USE;
+ * open. From the beginning of one commit to that of the next at least `gather_ms` pass, so that
+ * many changes share a commit: more than 0 where many orders are in flight. */
+bool state_start(struct state *state, unsigned gather_ms, struct error *error) MUST_USE;
 void state_post(struct state *state, struct state_change *change);
 
 struct state_counts {

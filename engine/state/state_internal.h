@@ -38,6 +38,7 @@ struct state {
     struct mailbox mailbox;
     struct message stop;
     sqlite3_stmt *changes[CHANGE_COUNT];
+    unsigned gather_ms;
     struct error failure; /* the writer's; kind ERROR_NONE while all is well */
     atomic_uint_least64_t change_count;
     atomic_uint_least64_t commit_count;

@@ -36,7 +36,7 @@ static inline struct state *state_started(const char *folder)
     struct state *state;
     struct error error;
     CHECK_OK(state_open(folder, false, &state, &error), error);
-    CHECK_OK(state_start(state, &error), error);
+    CHECK_OK(state_start(state, 0, &error), error);
     return state;
 }
 

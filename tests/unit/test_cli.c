@@ -195,7 +195,7 @@ static void state_fill(void)
     struct state *state;
     struct error error;
     CHECK_OK(state_open(scratch.path, false, &state, &error), error);
-    CHECK_OK(state_start(state, &error), error);
+    CHECK_OK(state_start(state, 0, &error), error);
     for (int i = 0; i < ROWS; i++) {
         snprintf(names[i], sizeof names[i], "c%05d", i);
         changes[i] = (struct state_change){.kind = STATE_ISSUED, .done = change_done};

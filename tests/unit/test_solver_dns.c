@@ -245,7 +245,7 @@ static struct state *state_begin(void)
     struct state *state;
     struct error error;
     CHECK_OK(state_open(scratch.path, false, &state, &error), error);
-    CHECK_OK(state_start(state, &error), error);
+    CHECK_OK(state_start(state, 0, &error), error);
     return state;
 }
 

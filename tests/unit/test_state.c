@@ -326,7 +326,7 @@ static void closing_commits_what_was_posted(void)
     FIND(state_certificates, see_certificate, state, found);
     CHECK_INT(found.count, 100);
     struct error error;
-    CHECK(!state_start(state, &error));
+    CHECK(!state_start(state, 0, &error));
     CHECK_CONTAINS(error.text, "for reading only");
     state_close(state);
     state_close(NULL);
