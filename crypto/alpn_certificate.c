@@ -9,36 +9,20 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define SHA256_BYTES 32
 #define SERIAL_BYTES 16
 #define SUBJECT      "ACME tls-alpn-01"
 #define VALID_DAYS   7
-#define YEAR_2050    INT64_C(2524608000) /* from then on GeneralizedTime, RFC 5280 section 4.1.2.5 */
 
 /* id-pe-acmeIdentifier, 1.3.6.1.5.5.7.1.31: RFC 8737 section 6.1. */
 static const char oid_acme_identifier[] = "\x2b\x06\x01\x05\x05\x07\x01\x1f";
 
-static void put_time(struct der_writer *writer, int64_t unix_seconds)
-{
-    char text[32];
-    struct tm parts;
-    time_t seconds = (time_t)unix_seconds;
-    if (gmtime_r(&seconds, &parts) == NULL ||
-        strftime(text, sizeof text, "%Y%m%d%H%M%SZ", &parts) == 0)
-        writer->full = true;
-    else if (unix_seconds < YEAR_2050) /* without the century */
-        der_put_element(writer, DER_UTC_TIME, text + 2, strlen(text + 2));
-    else
-        der_put_element(writer, DER_GENERALIZED_TIME, text, strlen(text));
-}
-
 static void put_validity(struct der_writer *writer, int64_t now)
 {
     size_t mark = der_written(writer);
-    put_time(writer, now + (int64_t)(VALID_DAYS - 1) * SECONDS_PER_DAY);
-    put_time(writer, now - SECONDS_PER_DAY);
+    der_put_time(writer, now + (int64_t)(VALID_DAYS - 1) * SECONDS_PER_DAY);
+    der_put_time(writer, now - SECONDS_PER_DAY);
     der_wrap(writer, DER_SEQUENCE, mark);
 }
 
@@ -95,7 +79,7 @@ bool alpn_certificate_make(const struct crypto_context *context, EVP_PKEY *key,
     put_name(&info);
     put_validity(&info, now);
     put_name(&info);
-    struct span algorithm = signed_der_algorithm(spec);
+    struct span algorithm = signature_algorithm_of(spec)->identifier;
     der_put(&info, algorithm.data, algorithm.len);
     /* As good as random: each key authorization has a token of its own. */
     der_put_unsigned(&info, digest, SERIAL_BYTES);

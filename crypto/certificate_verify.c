@@ -2,26 +2,11 @@
 
 #include "context_internal.h"
 #include "issuer_keys.h"
+#include "signed_der.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
-
-/* The signature algorithms that nearly every certificate has (RFC 8017, RFC 5758), as the DER of
- * their AlgorithmIdentifier. */
-static const struct {
-    struct span identifier;
-    const char *digest;
-    const char *key_type;
-} algorithms[] = {
-    {{"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00", 15}, "SHA256", "RSA"},
-    {{"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c\x05\x00", 15}, "SHA384", "RSA"},
-    {{"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d\x05\x00", 15}, "SHA512", "RSA"},
-    {{"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02", 12}, "SHA256", "EC"},
-    {{"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03", 12}, "SHA384", "EC"},
-    {{"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04", 12}, "SHA512", "EC"},
-};
-#define ALGORITHMS (sizeof algorithms / sizeof algorithms[0])
 
 /* Equal bytes are equal names; other spellings of one name are OpenSSL's to compare (RFC 5280
  * section 7.1). */
@@ -82,19 +67,17 @@ static bool signed_by_key(const struct crypto_context *context, struct span der,
                           const struct certificate_parts *certificate, struct issuer_key *issuer)
 {
     EVP_PKEY *key = issuer_key_pkey(issuer);
-    size_t known = 0;
-    while (known < ALGORITHMS &&
-           !span_equal(certificate->signature_algorithm, algorithms[known].identifier))
-        known++;
-    if (known == ALGORITHMS)
+    const struct signature_algorithm *known =
+        signature_algorithm_find(certificate->signature_algorithm);
+    if (known == NULL)
         return signature_holds_slowly(context, der, key);
-    if (!EVP_PKEY_is_a(key, algorithms[known].key_type))
+    if (!EVP_PKEY_is_a(key, known->key_type))
         return false;
-    const EVP_MD *digest = crypto_digest(context, algorithms[known].digest);
+    const EVP_MD *digest = crypto_digest(context, known->digest);
     const struct ecdsa_verifier *verifier = digest != NULL ? issuer_key_verifier(issuer) : NULL;
     if (verifier != NULL)
         return signature_holds_quickly(certificate, verifier, digest);
-    return signature_holds(context, certificate, key, algorithms[known].digest);
+    return signature_holds(context, certificate, key, known->digest);
 }
 
 bool certificate_is_signed_by(const struct crypto_context *context, struct span der,

@@ -1,6 +1,9 @@
 #include "der.h"
 
 #include <string.h>
+#include <time.h>
+
+#define YEAR_2050 INT64_C(2524608000)
 
 bool der_next(struct span *rest, unsigned *ret_tag, struct span *ret_content)
 {
@@ -173,4 +176,18 @@ void der_put_unsigned(struct der_writer *writer, const unsigned char *number, si
     if (len == 0 || (number[0] & 0x80) != 0)
         put_byte(writer, 0);
     der_wrap(writer, DER_INTEGER, mark);
+}
+
+void der_put_time(struct der_writer *writer, int64_t unix_seconds)
+{
+    char text[32];
+    struct tm parts;
+    time_t seconds = (time_t)unix_seconds;
+    if (gmtime_r(&seconds, &parts) == NULL ||
+        strftime(text, sizeof text, "%Y%m%d%H%M%SZ", &parts) == 0)
+        writer->full = true;
+    else if (unix_seconds < YEAR_2050) /* without the century */
+        der_put_element(writer, DER_UTC_TIME, text + 2, strlen(text + 2));
+    else
+        der_put_element(writer, DER_GENERALIZED_TIME, text, strlen(text));
 }

@@ -60,6 +60,8 @@ void der_put_header(struct der_writer *writer, unsigned tag, size_t len);
 /* Puts tag and length before all that was written since `written` was der_written. */
 void der_wrap(struct der_writer *writer, unsigned tag, size_t written);
 void der_put_element(struct der_writer *writer, unsigned tag, const void *content, size_t len);
+/* A UTCTime, from 2050 on a GeneralizedTime (RFC 5280 section 4.1.2.5). */
+void der_put_time(struct der_writer *writer, int64_t unix_seconds);
 /* An INTEGER from an unsigned big-endian number. */
 void der_put_unsigned(struct der_writer *writer, const unsigned char *number, size_t len);
 

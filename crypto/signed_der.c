@@ -7,28 +7,30 @@
 
 #define SIGNATURE_MAX 2048 /* an RSA signature of 16,384 bits */
 
-/* The digest that fits the key's strength, and the signature's AlgorithmIdentifier. */
-struct signing {
-    struct key_spec spec;
-    const char *digest;
-    struct span algorithm;
+static const struct signature_algorithm algorithms[] = {
+    {{"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02", 12}, "SHA256", "EC"},
+    {{"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03", 12}, "SHA384", "EC"},
+    {{"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04", 12}, "SHA512", "EC"},
+    {{"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00", 15}, "SHA256", "RSA"},
+    {{"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c\x05\x00", 15}, "SHA384", "RSA"},
+    {{"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d\x05\x00", 15}, "SHA512", "RSA"},
 };
+/* Their places, for keys of one's own: the digest that fits the key's strength. */
+enum { EC_SHA256, EC_SHA384, EC_SHA512, RSA_SHA256, RSA_SHA384, RSA_SHA512, ALGORITHMS };
 
-static const struct signing signings[] = {
-    {{KEY_ECDSA, 256}, "SHA256", {"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02", 12}},
-    {{KEY_ECDSA, 384}, "SHA384", {"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03", 12}},
-    {{KEY_ECDSA, 521}, "SHA512", {"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04", 12}},
-};
-
-static const struct signing rsa_signing = {
-    {KEY_RSA, 0}, "SHA256", {"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00", 15}};
-
-static const struct signing *signing_for(struct key_spec spec)
+const struct signature_algorithm *signature_algorithm_find(struct span identifier)
 {
-    for (size_t i = 0; i < sizeof signings / sizeof signings[0]; i++)
-        if (key_spec_equal(signings[i].spec, spec))
-            return &signings[i];
-    return &rsa_signing;
+    for (size_t i = 0; i < ALGORITHMS; i++)
+        if (span_equal(algorithms[i].identifier, identifier))
+            return &algorithms[i];
+    return NULL;
+}
+
+const struct signature_algorithm *signature_algorithm_of(struct key_spec spec)
+{
+    if (spec.type == KEY_RSA)
+        return &algorithms[RSA_SHA256];
+    return &algorithms[spec.bits > 384 ? EC_SHA512 : spec.bits > 256 ? EC_SHA384 : EC_SHA256];
 }
 
 static bool sign(const struct crypto_context *context, EVP_PKEY *key, const char *digest,
@@ -49,25 +51,17 @@ static bool sign(const struct crypto_context *context, EVP_PKEY *key, const char
     return crypto_error(error, doing);
 }
 
-struct span signed_der_algorithm(struct key_spec spec)
+bool signed_der_join(struct span algorithm, struct span info, struct span signature,
+                     const char *what, struct buf *der, struct error *error)
 {
-    return signing_for(spec)->algorithm;
-}
-
-bool signed_der_append(const struct crypto_context *context, EVP_PKEY *key, struct key_spec spec,
-                       struct span info, const char *what, struct buf *der, struct error *error)
-{
-    const struct signing *signing = signing_for(spec);
-    unsigned char signature[1 + SIGNATURE_MAX];
-    size_t signature_len = SIGNATURE_MAX;
-    signature[0] = 0; /* the bit string's count of unused bits */
-    TRY(sign(context, key, signing->digest, info, what, signature + 1, &signature_len, error));
-
+    static const unsigned char unused_bits = 0;
     unsigned char tail[SIGNATURE_MAX + 64];
     struct der_writer end;
     der_writer_init(&end, tail, sizeof tail);
-    der_put_element(&end, DER_BIT_STRING, signature, 1 + signature_len);
-    der_put(&end, signing->algorithm.data, signing->algorithm.len);
+    der_put(&end, signature.data, signature.len);
+    der_put(&end, &unused_bits, 1);
+    der_wrap(&end, DER_BIT_STRING, 0);
+    der_put(&end, algorithm.data, algorithm.len);
 
     unsigned char head[8];
     struct der_writer outer;
@@ -79,4 +73,15 @@ bool signed_der_append(const struct crypto_context *context, EVP_PKEY *key, stru
         !buf_append(der, end.at, der_written(&end)))
         return error_set(error, ERROR_LIMIT, "%s is too large", what);
     return true;
+}
+
+bool signed_der_append(const struct crypto_context *context, EVP_PKEY *key, struct key_spec spec,
+                       struct span info, const char *what, struct buf *der, struct error *error)
+{
+    const struct signature_algorithm *algorithm = signature_algorithm_of(spec);
+    unsigned char signature[SIGNATURE_MAX];
+    size_t len = sizeof signature;
+    TRY(sign(context, key, algorithm->digest, info, what, signature, &len, error));
+    return signed_der_join(algorithm->identifier, info, span_make(signature, len), what, der,
+                           error);
 }
