@@ -45,14 +45,17 @@ static void put_subject(struct der_writer *writer, const struct csr_names *names
 }
 
 /* Writes CertificationRequestInfo into `frame`, signs it, and appends the whole to *der. */
-static bool csr_build(const struct crypto_context *context, EVP_PKEY *key, struct key_spec spec,
+static bool csr_build(const struct crypto_context *context, EVP_PKEY *key, struct span public_der,
                       const struct csr_names *names, struct buf *der, struct error *error)
 {
     static const unsigned char version = 0;
+    struct key_spec spec;
     struct der_writer info;
+    if (!key_spec_of(key, &spec))
+        return error_set(error, ERROR_CONFIG, "a key of a kind that certmill does not use");
     der_writer_init(&info, names->frame, names->frame_size);
     put_attributes(&info, names);
-    TRY(key_put_public(&info, key, spec, error));
+    der_put(&info, public_der.data, public_der.len);
     put_subject(&info, names);
     der_put_element(&info, DER_INTEGER, &version, 1);
     der_wrap(&info, DER_SEQUENCE, 0);
@@ -78,18 +81,25 @@ static bool names_read(struct csr_names *read, const char *const *names, struct 
            error_set(error, ERROR_MEMORY, "no memory for a certificate request");
 }
 
-bool csr_make(const struct crypto_context *context, EVP_PKEY *key, const char *const *names,
-              size_t count, struct buf *der, struct error *error)
+bool csr_make_with(const struct crypto_context *context, EVP_PKEY *key, struct span public_der,
+                   const char *const *names, size_t count, struct buf *der, struct error *error)
 {
     if (count == 0 || count > CSR_NAMES_MAX)
         return error_set(error, ERROR_LIMIT, "a certificate request for %zu names, 1 to %d allowed",
                          count, CSR_NAMES_MAX);
-    struct key_spec spec;
-    if (!key_spec_of(key, &spec))
-        return error_set(error, ERROR_CONFIG, "a key of a kind that certmill does not use");
     struct csr_names read = {.count = count};
-    bool ok = names_read(&read, names, error) && csr_build(context, key, spec, &read, der, error);
+    bool ok =
+        names_read(&read, names, error) && csr_build(context, key, public_der, &read, der, error);
     free(read.names);
     free(read.frame);
     return ok;
+}
+
+bool csr_make(const struct crypto_context *context, EVP_PKEY *key, const char *const *names,
+              size_t count, struct buf *der, struct error *error)
+{
+    struct buf public_der CLEANUP(buf_free);
+    buf_init(&public_der, KEY_PUBLIC_DER_MAX);
+    TRY(key_public_der(key, &public_der, error));
+    return csr_make_with(context, key, buf_span(&public_der), names, count, der, error);
 }

@@ -81,14 +81,14 @@ bool key_generate(const struct crypto_context *context, struct key_spec spec, EV
     return key_maker_generate(&maker, context, spec, ret_key, error);
 }
 
-static bool ecdsa_to_pem(const EVP_PKEY *key, struct key_spec spec, struct secret *ret_pem,
-                         struct error *error)
+static bool ecdsa_to_pem(const EVP_PKEY *key, struct key_spec spec, struct span public_der,
+                         struct secret *ret_pem, struct error *error)
 {
     struct secret der CLEANUP(secret_free) = {0};
     TRY(secret_make(KEY_PRIVATE_DER_MAX, &der, error));
     struct der_writer writer;
     der_writer_init(&writer, der.data, der.len);
-    TRY(key_put_private(&writer, key, spec, error));
+    TRY(key_put_private(&writer, key, spec, public_der, error));
     return pem_secret("PRIVATE KEY", span_make(writer.at, der_written(&writer)), ret_pem, error);
 }
 
@@ -116,14 +116,26 @@ static bool any_to_pem(const EVP_PKEY *key, struct secret *ret_pem, struct error
     return ok;
 }
 
+bool key_to_pem_with(const EVP_PKEY *key, struct span public_der, struct secret *ret_pem,
+                     struct error *error)
+{
+    struct key_spec spec;
+    if (key_spec_of(key, &spec) && spec.type == KEY_ECDSA)
+        return ecdsa_to_pem(key, spec, public_der, ret_pem, error);
+    return any_to_pem(key, ret_pem, error);
+}
+
 bool key_to_pem(const struct crypto_context *context, const EVP_PKEY *key, struct secret *ret_pem,
                 struct error *error)
 {
     (void)context; /* the key knows its own */
     struct key_spec spec;
-    if (key_spec_of(key, &spec) && spec.type == KEY_ECDSA)
-        return ecdsa_to_pem(key, spec, ret_pem, error);
-    return any_to_pem(key, ret_pem, error);
+    struct buf public_der CLEANUP(buf_free);
+    buf_init(&public_der, KEY_PUBLIC_DER_MAX);
+    if (!key_spec_of(key, &spec) || spec.type != KEY_ECDSA)
+        return any_to_pem(key, ret_pem, error);
+    TRY(key_public_der(key, &public_der, error));
+    return key_to_pem_with(key, buf_span(&public_der), ret_pem, error);
 }
 
 /* Without this OpenSSL would ask for a passphrase on the terminal. */

@@ -161,16 +161,20 @@ static bool put_scalar(struct der_writer *writer, const EVP_PKEY *key, size_t wi
 }
 
 bool key_put_private(struct der_writer *writer, const EVP_PKEY *key, struct key_spec spec,
-                     struct error *error)
+                     struct span public_der, struct error *error)
 {
     static const unsigned char version_0 = 0; /* of PrivateKeyInfo */
     static const unsigned char version_1 = 1; /* of ECPrivateKey */
-    struct key_point point = {0};
-    TRY(key_point_of(key, spec, &point, error));
+    struct span rest;
+    struct span algorithm;
+    struct span point;
+    if (!der_take(&public_der, DER_SEQUENCE, &rest) || !der_take(&rest, DER_SEQUENCE, &algorithm) ||
+        !der_take_whole(&rest, DER_BIT_STRING, &point))
+        return error_set(error, ERROR_CRYPTO, "the public key is not what it was written as");
     size_t mark = der_written(writer);
-    put_point(writer, &point);
+    der_put(writer, point.data, point.len);
     der_wrap(writer, DER_CONTEXT_CONSTRUCTED(1), mark);
-    TRY(put_scalar(writer, key, point.width, error));
+    TRY(put_scalar(writer, key, key_field_width(spec.bits), error));
     der_put_element(writer, DER_INTEGER, &version_1, 1);
     der_wrap(writer, DER_SEQUENCE, mark);
     der_wrap(writer, DER_OCTET_STRING, mark);
@@ -187,7 +191,7 @@ bool key_public_der(const EVP_PKEY *key, struct buf *der, struct error *error)
     struct der_writer writer;
     der_writer_init(&writer, bytes, sizeof bytes);
     if (!key_spec_of(key, &spec))
-        return error_set(error, ERROR_CRYPTO, "a key of a kind that is not known");
+        return error_set(error, ERROR_CONFIG, "a key of a kind that certmill does not use");
     TRY(key_put_public(&writer, key, spec, error));
     if (writer.full || !buf_append(der, writer.at, der_written(&writer)))
         return error_set(error, ERROR_MEMORY, "no memory for a public key");

@@ -1,5 +1,6 @@
 #include "crypto/stage.h"
 
+#include "key_der.h"
 #include "key_maker.h"
 
 #include <errno.h>
@@ -62,9 +63,13 @@ static bool job_make(const struct crypto_stage *stage, struct key_maker *maker,
         TRY(key_from_pem(stage->context, secret_span(&job->key_pem), &key, &job->error));
     } else {
         TRY(key_maker_generate(maker, stage->context, job->spec, &key, &job->error));
-        TRY(key_to_pem(stage->context, key, &pem, &job->error));
     }
-    TRY(csr_make(stage->context, key, job->names, job->name_count, &job->csr, &job->error));
+    TRY(key_public_der(key, &job->public_key, &job->error));
+    struct span public_der = buf_span(&job->public_key);
+    if (!given)
+        TRY(key_to_pem_with(key, public_der, &pem, &job->error));
+    TRY(csr_make_with(stage->context, key, public_der, job->names, job->name_count, &job->csr,
+                      &job->error));
     job->key = key;
     key = NULL;
     if (!given) {
@@ -80,8 +85,10 @@ static void job_run(struct crypto_stage *stage, struct key_maker *maker, struct 
     uint64_t start = clock_us(CLOCK_THREAD_CPUTIME_ID);
     job->ok = job_make(stage, maker, job);
     job->cpu_us = clock_us(CLOCK_THREAD_CPUTIME_ID) - start;
-    if (!job->ok)
+    if (!job->ok) {
         buf_free(&job->csr);
+        buf_free(&job->public_key);
+    }
 }
 
 /* A higher nice value needs no privilege. On Linux it is a thread's own. */
@@ -201,6 +208,7 @@ bool crypto_stage_submit(struct crypto_stage *stage, struct crypto_job *job)
     job->next = NULL;
     job->key = NULL;
     buf_init(&job->csr, CSR_MAX);
+    buf_init(&job->public_key, KEY_PUBLIC_DER_MAX);
     job->made_key = false;
     job->ok = false;
     job->cpu_us = 0;

@@ -10,7 +10,6 @@
 struct crypto_message {
     struct message message;
     struct crypto_job job;
-    struct buf public_key; /* DER */
     struct worker *worker;
     uint64_t order_id;
     unsigned sequence; /* the folder that the key is for: the order may have chosen another since */

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_PEM_MAX    ((size_t)16 * 1024)
-#define PUBLIC_KEY_MAX ((size_t)4 * 1024)
+#define KEY_PEM_MAX ((size_t)16 * 1024)
 
 /* A key that an earlier attempt left in the folder is used again: for an order that was finalized
  * with it, it is the only one that fits. */
@@ -61,7 +60,7 @@ static bool ask(struct order *order, bool read_old)
     message->job.names = order->entry->domains;
     message->job.name_count = order->entry->domain_count;
     buf_init(&message->job.csr, JWS_MAX);
-    buf_init(&message->public_key, PUBLIC_KEY_MAX);
+    buf_init(&message->job.public_key, 0);
     if (read_old && !key_read(order, &message->job.key_pem, &error)) {
         free(message);
         if (error.kind == ERROR_MEMORY) {
@@ -113,7 +112,7 @@ static void crypto_message_free(struct crypto_message *message)
 {
     secret_free(&message->job.key_pem);
     buf_free(&message->job.csr);
-    buf_free(&message->public_key);
+    buf_free(&message->job.public_key);
     key_release(&message->job.key);
     free(message);
 }
@@ -176,7 +175,7 @@ void key_made(struct worker *worker, struct crypto_message *message)
         return;
     }
     /* From here on only the public half is needed; private ones would fill the secure heap. */
-    if (!job->ok || !key_public_der(job->key, &message->public_key, &error)) {
+    if (!job->ok) {
         error_prefix(&error, "the private key or its CSR: ");
         crypto_message_free(message);
         order_end_failed(order, &error, NULL);
@@ -201,8 +200,8 @@ void key_stored(struct worker *worker, struct store_message *message)
         order = NULL;
     if (order != NULL && message->job.ok) {
         buf_free(&order->public_key);
-        order->public_key = crypto->public_key;
-        buf_init(&crypto->public_key, 0);
+        order->public_key = crypto->job.public_key;
+        buf_init(&crypto->job.public_key, 0);
         buf_free(&order->csr);
         order->csr = crypto->job.csr;
         buf_init(&crypto->job.csr, 0);

@@ -84,6 +84,7 @@ static void job_drop(struct crypto_job *job)
     key_release(&job->key);
     secret_free(&job->key_pem);
     buf_free(&job->csr);
+    buf_free(&job->public_key);
 }
 
 /* The PEM holds the key, and the CSR is for it. */
@@ -96,6 +97,11 @@ static void job_check(const struct crypto_context *context, struct crypto_job *j
     CHECK_OK(key_from_pem(context, secret_span(&job->key_pem), &key, &error), error);
     CHECK_INT(EVP_PKEY_eq(key, job->key), 1);
     EVP_PKEY_free(key);
+    unsigned char *public_der = NULL;
+    int public_len = i2d_PUBKEY(job->key, &public_der);
+    CHECK(public_len > 0 && span_equal(buf_span(&job->public_key),
+                                       span_make(public_der, (size_t)public_len)));
+    OPENSSL_free(public_der);
     const unsigned char *at = (const unsigned char *)job->csr.data;
     X509_REQ *request = d2i_X509_REQ(NULL, &at, (long)job->csr.len);
     CHECK(request != NULL);

@@ -22,12 +22,13 @@ struct crypto_job {
                               out: the key's PEM, for the caller to store and free */
     const char *const *names;
     size_t name_count;
-    EVP_PKEY *key;     /* out; the caller frees it */
-    struct buf csr;    /* out: DER; the caller frees it */
-    bool made_key;     /* out: false when key_pem was given */
-    bool ok;           /* out */
-    uint64_t queue_us; /* out: time spent waiting for a thread */
-    uint64_t cpu_us;   /* out: CPU time of this thread for the job */
+    EVP_PKEY *key;         /* out; the caller frees it */
+    struct buf public_key; /* out: DER, as key_public_der gives it; the caller frees it */
+    struct buf csr;        /* out: DER; the caller frees it */
+    bool made_key;         /* out: false when key_pem was given */
+    bool ok;               /* out */
+    uint64_t queue_us;     /* out: time spent waiting for a thread */
+    uint64_t cpu_us;       /* out: CPU time of this thread for the job */
     struct error error;
 };
 
