@@ -265,7 +265,7 @@ static void bad_keys_are_refused_without_quoting_them(void)
     struct buf der;
     buf_init(&der, 1000);
     CHECK(!key_public_der(other, &der, &error));
-    CHECK_INT(error.kind, ERROR_CRYPTO);
+    CHECK_INT(error.kind, ERROR_CONFIG);
     CHECK_INT(der.len, 0);
     buf_free(&der);
     /* Not a kind that certmill makes, but it can be written. */
