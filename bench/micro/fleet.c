@@ -240,7 +240,7 @@ int main(int argc, char **argv)
         micro_fail(argv[2], "are more than the manifest has");
     folders_make(fleet.manifest.state_folder);
     micro_must(state_open(fleet.manifest.state_folder, false, &state, &error), "state", &error);
-    micro_must(state_start(state, &error), "state", &error);
+    micro_must(state_start(state, 0, &error), "state", &error);
     for (unsigned i = 0; i < fleet.threads; i++) {
         slices[i] = (struct slice){&fleet, i};
         must(pthread_create(&threads[i], NULL, slice_make, &slices[i]) == 0, "thread");

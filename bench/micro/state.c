@@ -1,7 +1,9 @@
 /* Writes the rows of so many certificates to a state database, as a run with so many orders in
  * flight does: an order is intended, placed, and issued, one durable after the other.
  *
- *     bench-state FOLDER CERTIFICATES IN-FLIGHT */
+ *     bench-state FOLDER CERTIFICATES IN-FLIGHT GATHER-MS
+ *
+ * GATHER-MS is how long changes are gathered for one commit: 5 in a run with many in flight. */
 #include "micro.h"
 
 #include "base/clock.h"
@@ -12,6 +14,7 @@
 
 #define CERTIFICATES_MAX 10000000U
 #define IN_FLIGHT_MAX    100000U
+#define GATHER_MS_MAX    1000U
 #define SEQUENCE_FIRST   1
 #define LIFETIME_S       (90LL * SECONDS_PER_DAY)
 
@@ -96,18 +99,19 @@ static void row_done(struct state_change *change)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4)
-        micro_fail("usage", "bench-state FOLDER CERTIFICATES IN-FLIGHT");
+    if (argc != 5)
+        micro_fail("usage", "bench-state FOLDER CERTIFICATES IN-FLIGHT GATHER-MS");
     struct error error;
     struct mill mill = {.count = micro_number(argv[2], CERTIFICATES_MAX), .now = clock_unix()};
     unsigned in_flight = micro_number(argv[3], IN_FLIGHT_MAX);
+    unsigned gather_ms = micro_number(argv[4], GATHER_MS_MAX);
     if (mill.count == 0 || in_flight == 0 || in_flight > mill.count)
         micro_fail(argv[3], "is no number in flight of so many");
     mill.rows = calloc(mill.count, sizeof *mill.rows);
     if (mill.rows == NULL || sem_init(&mill.end, 0, 0) != 0)
         micro_fail("calloc", "no memory");
     micro_must(state_open(argv[1], false, &mill.state, &error), argv[1], &error);
-    micro_must(state_start(mill.state, &error), argv[1], &error);
+    micro_must(state_start(mill.state, gather_ms, &error), argv[1], &error);
     for (unsigned i = 0; i < mill.count; i++)
         row_name(&mill, i);
     mill.next = in_flight;
