@@ -53,6 +53,17 @@ static bool link_add(struct chain *chain, const struct pem_block *block, struct 
     return true;
 }
 
+/* A text that ends within the mark of a certificate that did not come. */
+static bool ends_in_mark(struct span rest)
+{
+    static const char mark[] = "\n-----BEGIN ";
+    for (size_t len = 2; len < sizeof mark; len++) {
+        if (rest.len >= len && memcmp(rest.data + rest.len - len, mark, len) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool chain_read(struct span pem, struct chain *chain, struct error *error)
 {
     if (pem.len > CERTIFICATE_PEM_MAX)
@@ -62,7 +73,7 @@ static bool chain_read(struct span pem, struct chain *chain, struct error *error
     enum pem_result result;
     while ((result = pem_next(&pem, &block)) == PEM_FOUND)
         TRY(link_add(chain, &block, error));
-    if (result == PEM_BROKEN)
+    if (result == PEM_BROKEN || (chain->count > 0 && ends_in_mark(pem)))
         return error_set(error, ERROR_PROTOCOL, "the chain's PEM is cut off or damaged");
     if (chain->count == 0)
         return error_set(error, ERROR_PROTOCOL, "the chain holds no certificate");

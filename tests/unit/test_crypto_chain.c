@@ -281,6 +281,22 @@ static void dates_must_hold(void)
     world_drop(&world);
 }
 
+/* Wherever an answer ends too early, but between two certificates: then it is a whole chain. */
+static void no_cut_chain_passes(void)
+{
+    struct world world;
+    world_make(&world);
+    struct certificate_request request = request_for(world.leaf_key);
+    struct buf leaf, pem;
+    pem_of(&leaf, CHAIN(world.leaf));
+    pem_of(&pem, CHAIN(world.leaf, world.middle));
+    for (size_t len = leaf.len + 1; len < pem.len - 1; len++)
+        refuse_text(&world, span_make(pem.data, len), &request, ERROR_PROTOCOL, "cut off");
+    buf_free(&leaf);
+    buf_free(&pem);
+    world_drop(&world);
+}
+
 static void texts_that_are_no_chain(void)
 {
     struct world world;
@@ -556,6 +572,7 @@ static const struct test tests[] = {
     TEST(keys_in_another_encoding_are_the_same),
     TEST(links_must_hold),
     TEST(dates_must_hold),
+    TEST(no_cut_chain_passes),
     TEST(texts_that_are_no_chain),
     TEST(no_flipped_bit_passes),
     TEST(issuers_among_alternate_chains),
