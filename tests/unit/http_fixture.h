@@ -2,7 +2,7 @@
 #ifndef CERTMILL_TEST_HTTP_FIXTURE_H
 #define CERTMILL_TEST_HTTP_FIXTURE_H
 
-#include "scripted_server.h"
+#include "check.h"
 
 #include "base/clock.h"
 #include "io/http.h"

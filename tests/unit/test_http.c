@@ -1,5 +1,6 @@
 /* io/http against a server that misbehaves: plain HTTP/1.1. */
 #include "http_fixture.h"
+#include "scripted_server.h"
 
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
 

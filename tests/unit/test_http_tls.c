@@ -1,5 +1,6 @@
 /* io/http over TLS: trust, and HTTP/2 when nghttpd (Debian's nghttp2-server) is installed. */
 #include "http_fixture.h"
+#include "scripted_server.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
