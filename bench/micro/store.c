@@ -6,7 +6,7 @@
  * Without --batch: 1, 8, 64, 256; without --how: all four of
  *
  *     ring, plain       the store, with io_uring and without; --batch certificates are on their way
- *                       at any time, first as keys, then with their chains, as in a run
+ *                       at any time, in each batch half of them as keys, half with their chains
  *     one-by-one        each file written beside its name, fsynced, renamed, one after the other,
  *                       then the folders fsynced, the link switched, and its folder fsynced
  *     one-by-one-files  the same without the folders' fsyncs: a crash may take back what was done
@@ -82,6 +82,9 @@ struct fleet {
     pthread_mutex_t lock;
     pthread_cond_t over;
     struct store *store;
+    struct certificate *certificates; /* `batch` of them, which are used again */
+    unsigned begun;                   /* of the places in `certificates`, how many were ever used */
+    unsigned batch;
     unsigned next; /* the next certificate that nobody has begun */
     unsigned count;
     unsigned done;
@@ -123,12 +126,16 @@ static void job_done(struct store_job *job)
     if (!job->ok)
         die(own->name, job->error.text);
     pthread_mutex_lock(&fleet.lock);
-    if (job->step == STORE_KEY)
+    if (job->step == STORE_KEY) {
         chain_submit(&fleet, own);
-    else if (++fleet.done == fleet.count)
+        /* The second half, which from now on is one step behind the first. */
+        if (fleet.begun < fleet.batch && fleet.next < fleet.count)
+            key_submit(&fleet, &fleet.certificates[fleet.begun++]);
+    } else if (++fleet.done == fleet.count) {
         pthread_cond_signal(&fleet.over);
-    else if (fleet.next < fleet.count)
+    } else if (fleet.next < fleet.count) {
         key_submit(&fleet, own);
+    }
     pthread_mutex_unlock(&fleet.lock);
 }
 
@@ -138,19 +145,20 @@ static void store_measure(const char *root, enum store_mode mode, unsigned count
     struct error error;
     if (!store_new(&options, &fleet.store, &error))
         die("the store", error.text);
-    fleet.next = fleet.done = 0;
+    fleet.next = fleet.done = fleet.begun = 0;
     fleet.count = count;
-    struct certificate *certificates = calloc(batch, sizeof *certificates);
-    if (certificates == NULL)
+    fleet.batch = batch;
+    fleet.certificates = calloc(batch, sizeof *fleet.certificates);
+    if (fleet.certificates == NULL)
         die("the store", "no memory");
     pthread_mutex_lock(&fleet.lock);
-    for (unsigned i = 0; i < batch && i < count; i++)
-        key_submit(&fleet, &certificates[i]);
+    while (fleet.begun < (batch + 1) / 2 && fleet.next < count)
+        key_submit(&fleet, &fleet.certificates[fleet.begun++]);
     while (fleet.done < count)
         pthread_cond_wait(&fleet.over, &fleet.lock);
     pthread_mutex_unlock(&fleet.lock);
     store_free(fleet.store);
-    free(certificates);
+    free(fleet.certificates);
 }
 
 /* --- One by one ------------------------------------------------------------------------------- */
