@@ -3,25 +3,10 @@
 #define CERTMILL_IO_STORE_BATCH_H
 
 #include "store/syncer.h"
+#include "store/work.h"
 
-/* Descriptors that one job holds at once: its files and the two folders. */
-#define WORK_FDS (STORE_FILES_MAX + 2)
-
-struct file_work {
-    int fd;
-    bool present;   /* it is there and the same: nothing to write */
-    bool temporary; /* its temporary name exists */
-};
-
-struct store_work {
-    struct store_job *job;
-    struct file_work files[STORE_FILES_MAX];
-    int name_fd; /* archive/NAME, and below it SEQUENCE */
-    int sequence_fd;
-    bool sync_parents; /* archive and archive/NAME may hold what is not durable */
-    bool is_live;      /* live/NAME points to this SEQUENCE already */
-    bool failed;
-};
+/* What one round can make durable: all that each job holds, and the two folders that all share. */
+#define BATCH_TARGETS(jobs) ((jobs)*WORK_FDS + 2)
 
 struct batch {
     struct syncer *syncer;
@@ -32,6 +17,7 @@ struct batch {
     size_t count;
     size_t capacity;
     struct sync_target *targets; /* room for all that one round syncs */
+    size_t target_count;
     struct store_counts counts;
 };
 

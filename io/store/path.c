@@ -48,16 +48,20 @@ int subfolder_open(int folder_fd, const char *name, bool *made)
     return fd;
 }
 
-int temporary_open(int folder_fd, const char *name)
+int file_make_new(int folder_fd, const char *name)
 {
     /* O_EXCL: never somebody else's file, nor through a link, nor one with another mode. */
-    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(folder_fd, name, flags, 0600);
+    return openat(folder_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+int temporary_make(int folder_fd, const char *name)
+{
+    int fd = file_make_new(folder_fd, name);
     if (fd >= 0 || errno != EEXIST)
         return fd;
     if (unlinkat(folder_fd, name, 0) != 0)
         return -1;
-    return openat(folder_fd, name, flags, 0600);
+    return file_make_new(folder_fd, name);
 }
 
 int temporary_link(int folder_fd, const char *name, const char *target)

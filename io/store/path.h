@@ -15,9 +15,11 @@ void link_text(char *text, const char *name, unsigned sequence);
  * refused. Gives the descriptor, or -1 and errno. */
 int subfolder_open(int folder_fd, const char *name, bool *made);
 
-/* Makes a new file, 0600, for writing; what is left there of a crashed run is removed. Gives the
- * descriptor, or -1 and errno. */
-int temporary_open(int folder_fd, const char *name);
+/* Makes a new file, 0600, for writing. Gives the descriptor, or -1 and errno: EEXIST when something
+ * is there. */
+int file_make_new(int folder_fd, const char *name);
+/* The same, and what is left there of a crashed run is removed. */
+int temporary_make(int folder_fd, const char *name);
 
 /* Makes a symbolic link; what is left there is removed. 0 or an errno. */
 int temporary_link(int folder_fd, const char *name, const char *target);

@@ -149,14 +149,14 @@ static size_t batch_size(unsigned wanted)
 static bool syncer_new(enum store_mode mode, size_t batch, struct syncer **ret_syncer,
                        struct error *error)
 {
-    unsigned depth = (unsigned)(batch * STORE_FILES_MAX);
+    unsigned depth = (unsigned)BATCH_TARGETS(batch);
     if (depth > 512)
         depth = 512;
     if (mode == STORE_RING)
         return syncer_ring_new(depth, ret_syncer, error);
     if (mode == STORE_AUTO && syncer_ring_new(depth, ret_syncer, NULL))
         return true;
-    return syncer_plain_new(batch * STORE_FILES_MAX + 1, ret_syncer, error);
+    return syncer_plain_new(BATCH_TARGETS(batch), ret_syncer, error);
 }
 
 /* Signals are for the threads that expect them; also, a write past RLIMIT_FSIZE then is an error

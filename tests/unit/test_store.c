@@ -228,7 +228,7 @@ static void obstacles_fail_only_their_job(void)
                                           EEXIST,  EEXIST,  EISDIR,  ENOENT};
     static const char *const paths[FAILING] = {
         "archive/file/1", "archive/link/1",      "archive/sequence-link/1",
-        "1/cert.pem",     "1/cert.pem",          "live/live-dir",
+        "1/privkey.pem",  "1/cert.pem",          "live/live-dir",
         "live/live-file", "live/live-temporary", "archive/no-key/1/privkey.pem"};
     struct store *store = store_start();
     struct test_job jobs[COUNT];
@@ -244,7 +244,7 @@ static void obstacles_fail_only_their_job(void)
     CHECK_INT(symlink("../../elsewhere", at("archive/sequence-link/1")), 0);
     CHECK_INT(mkdir(at("archive/temporary-folder"), 0755), 0);
     CHECK_INT(mkdir(at("archive/temporary-folder/1"), 0755), 0);
-    CHECK_INT(mkdir(at("archive/temporary-folder/1/.cert.pem.tmp"), 0755), 0);
+    CHECK_INT(mkdir(at("archive/temporary-folder/1/.privkey.pem.tmp"), 0755), 0);
     CHECK_INT(mkdir(at("archive/target"), 0755), 0);
     CHECK_INT(mkdir(at("archive/target/1"), 0755), 0);
     CHECK_INT(mkdir(at("archive/target/1/cert.pem"), 0755), 0);
@@ -283,6 +283,8 @@ static void leftovers_do_not_confuse(void)
     CHECK_INT(link(at("victim"), at("archive/www/1/.privkey.pem.tmp")), 0);
     CHECK_INT(symlink("../../../victim", at("archive/www/1/.cert.pem.tmp")), 0);
     CHECK_INT(symlink("../../../victim", at("archive/www/1/chain.pem")), 0);
+    CHECK_INT(link(at("victim"), at("archive/www/1/privkey.pem")), 0);
+    CHECK_INT(link(at("victim"), at("archive/www/1/cert.pem")), 0);
     CHECK_INT(symlink("../archive/www/9", at("live/.www.tmp")), 0);
     job_make(&job, STORE_KEY, "www", 1);
     job_do(store, &job);
