@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SUBFOLDER_MODE 0755
@@ -29,6 +31,23 @@ void link_text(char *text, const char *name, unsigned sequence)
     snprintf(text, LINK_TEXT_MAX, "../archive/%s/%u", name, sequence);
 }
 
+int mode_set(int fd, mode_t mode)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return errno;
+    return (status.st_mode & 07777) == mode || fchmod(fd, mode) == 0 ? 0 : errno;
+}
+
+int sequence_open(int archive_fd, const char *name, unsigned sequence)
+{
+    char path[STORE_NAME_MAX + 16];
+    snprintf(path, sizeof path, "%s/%u", name, sequence);
+    struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    return (int)syscall(SYS_openat2, archive_fd, path, &how, sizeof how);
+}
+
 int subfolder_open(int folder_fd, const char *name, bool *made)
 {
     bool is_new = mkdirat(folder_fd, name, SUBFOLDER_MODE) == 0;
@@ -37,9 +56,8 @@ int subfolder_open(int folder_fd, const char *name, bool *made)
     int fd = openat(folder_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    /* The umask may have taken bits away. */
-    if (is_new && fchmod(fd, SUBFOLDER_MODE) != 0) {
-        int failed = errno;
+    int failed = is_new ? mode_set(fd, SUBFOLDER_MODE) : 0;
+    if (failed != 0) {
         close(fd);
         errno = failed;
         return -1;
@@ -48,20 +66,20 @@ int subfolder_open(int folder_fd, const char *name, bool *made)
     return fd;
 }
 
-int file_make_new(int folder_fd, const char *name)
+int file_make_new(int folder_fd, const char *name, mode_t mode)
 {
     /* O_EXCL: never somebody else's file, nor through a link, nor one with another mode. */
-    return openat(folder_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return openat(folder_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 }
 
-int temporary_make(int folder_fd, const char *name)
+int temporary_make(int folder_fd, const char *name, mode_t mode)
 {
-    int fd = file_make_new(folder_fd, name);
+    int fd = file_make_new(folder_fd, name, mode);
     if (fd >= 0 || errno != EEXIST)
         return fd;
     if (unlinkat(folder_fd, name, 0) != 0)
         return -1;
-    return file_make_new(folder_fd, name);
+    return file_make_new(folder_fd, name, mode);
 }
 
 int temporary_link(int folder_fd, const char *name, const char *target)

@@ -120,6 +120,12 @@ static bool job_brings_key(const struct store_job *job)
 
 static void folders_open(struct store_work *work, int archive_fd)
 {
+    /* Mostly the key is there, so are the folders, and the upper one need not be synced. */
+    if (!job_brings_key(work->job)) {
+        work->sequence_fd = sequence_open(archive_fd, work->job->name, work->job->sequence);
+        if (work->sequence_fd >= 0)
+            return;
+    }
     char sequence[16];
     snprintf(sequence, sizeof sequence, "%u", work->job->sequence);
     bool made = false;
@@ -146,13 +152,24 @@ void work_begin(struct store_work *work, int archive_fd, int live_fd)
 
 /* --- Files ------------------------------------------------------------------------------------ */
 
+static bool owner_is_given(const struct store_job *job)
+{
+    return job->uid != (uid_t)-1 || job->gid != (gid_t)-1;
+}
+
+/* Until the file has its owner it is closed to all others. */
+static mode_t first_mode(const struct store_job *job, const struct store_file *file)
+{
+    return owner_is_given(job) ? 0600 : file->mode & 0777;
+}
+
 static int file_fill(int fd, const struct store_job *job, const struct store_file *file)
 {
-    if ((job->uid != (uid_t)-1 || job->gid != (gid_t)-1) && fchown(fd, job->uid, job->gid) != 0)
+    if (owner_is_given(job) && fchown(fd, job->uid, job->gid) != 0)
         return errno;
-    if (fchmod(fd, file->mode & 0777) != 0)
-        return errno;
-    int failed = bytes_write(fd, file->data);
+    int failed = mode_set(fd, file->mode & 0777);
+    if (failed == 0)
+        failed = bytes_write(fd, file->data);
     /* Begins to write it to disk, so that the first of the fsyncs that follow finds all files under
      * way. An error comes again at the fsync. */
     if (failed == 0)
@@ -182,16 +199,17 @@ static bool file_is_present(struct store_work *work, const struct store_file *fi
 static bool file_make(struct store_work *work, size_t index)
 {
     const char *name = work->job->files[index].name;
+    mode_t mode = first_mode(work->job, &work->job->files[index]);
     struct file_work *own = &work->files[index];
     if (!work->is_live && strcmp(name, KEY_FILE) != 0) {
-        own->fd = file_make_new(work->sequence_fd, name);
+        own->fd = file_make_new(work->sequence_fd, name, mode);
         own->made = MADE_FILE;
         if (own->fd >= 0 || errno != EEXIST)
             return own->fd >= 0;
     }
     char temporary[TEMPORARY_MAX];
     temporary_name(temporary, name);
-    own->fd = temporary_make(work->sequence_fd, temporary);
+    own->fd = temporary_make(work->sequence_fd, temporary, mode);
     own->made = MADE_TEMPORARY;
     work->renames = true;
     return own->fd >= 0;
