@@ -99,7 +99,7 @@ static void key_submit(struct fleet *fleet, struct certificate *own)
         .step = STORE_KEY,
         .name = own->name,
         .sequence = SEQUENCE,
-        .files = {{"privkey.pem", span_make(own->key, KEY_SIZE), 0600}},
+        .files = {{.name = "privkey.pem", .data = span_make(own->key, KEY_SIZE), .mode = 0600}},
         .file_count = 1,
         .uid = (uid_t)-1,
         .gid = (gid_t)-1,
@@ -110,10 +110,12 @@ static void key_submit(struct fleet *fleet, struct certificate *own)
 static void chain_submit(struct fleet *fleet, struct certificate *own)
 {
     own->job.step = STORE_CERTIFICATE;
-    own->job.files[0] =
-        (struct store_file){"cert.pem", span_make(own->full, CERTIFICATE_SIZE), 0644};
-    own->job.files[1] = (struct store_file){"chain.pem", span_make(chain, CHAIN_SIZE), 0644};
-    own->job.files[2] = (struct store_file){"fullchain.pem", span_make(own->full, FULL_SIZE), 0644};
+    own->job.files[0] = (struct store_file){
+        .name = "cert.pem", .data = span_make(own->full, CERTIFICATE_SIZE), .mode = 0644};
+    own->job.files[1] = (struct store_file){
+        .name = "chain.pem", .data = span_make(chain, CHAIN_SIZE), .mode = 0644, .shared = true};
+    own->job.files[2] = (struct store_file){
+        .name = "fullchain.pem", .data = span_make(own->full, FULL_SIZE), .mode = 0644};
     own->job.file_count = 3;
     store_submit(fleet->store, &own->job);
 }

@@ -89,7 +89,7 @@ static void round_write(struct batch *batch)
         struct store_work *work = &batch->works[i];
         work_begin(work, batch->archive_fd, batch->live_fd);
         for (size_t f = 0; f < work->job->file_count && !work->failed; f++)
-            work_write(work, f, &batch->counts);
+            work_write(work, f, batch->shared, &batch->counts);
     }
 }
 

@@ -13,6 +13,7 @@ struct batch {
     store_point *point;
     int archive_fd;
     int live_fd;
+    struct shared *shared;
     struct store_work *works; /* `capacity` of them, `count` in use */
     size_t count;
     size_t capacity;
@@ -22,7 +23,8 @@ struct batch {
 };
 
 bool batch_new(size_t capacity, struct batch *ret_batch, struct error *error) MUST_USE;
-void batch_free(struct batch *batch); /* the syncer and the folders are the caller's */
+void batch_free(
+    struct batch *batch); /* the syncer, the folders and what is shared are the caller's */
 
 void batch_add(struct batch *batch, struct store_job *job);
 

@@ -180,6 +180,7 @@ static void store_release(struct store *store)
     struct batch *batch = &store->batch;
     if (batch->syncer != NULL)
         batch->syncer->free(batch->syncer);
+    shared_free(batch->shared);
     if (batch->archive_fd >= 0)
         close(batch->archive_fd);
     if (batch->live_fd >= 0)
@@ -198,6 +199,9 @@ static bool store_open(struct store *store, const struct store_options *options,
     batch->point = options->point;
     batch->archive_fd = root_open(options->root, "archive", error);
     TRY(batch->archive_fd >= 0);
+    batch->shared = shared_new(batch->archive_fd);
+    if (batch->shared == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory for the store");
     batch->live_fd = root_open(options->root, "live", error);
     TRY(batch->live_fd >= 0);
     TRY(syncer_new(options->mode, size, &batch->syncer, error));

@@ -215,12 +215,18 @@ static bool file_make(struct store_work *work, size_t index)
     return own->fd >= 0;
 }
 
-void work_write(struct store_work *work, size_t index, struct store_counts *counts)
+void work_write(struct store_work *work, size_t index, struct shared *shared,
+                struct store_counts *counts)
 {
     const struct store_file *file = &work->job->files[index];
     struct file_work *own = &work->files[index];
     if (work->is_live && (file_is_present(work, file) || work->failed))
         return;
+    if (file->shared && !work->is_live && shared_link(shared, work->job, file, work->sequence_fd)) {
+        own->made = MADE_FILE;
+        counts->links++;
+        return;
+    }
     int failed = 0;
     if (!file_make(work, index)) {
         failed = errno;

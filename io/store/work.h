@@ -3,7 +3,7 @@
 #ifndef CERTMILL_IO_STORE_WORK_H
 #define CERTMILL_IO_STORE_WORK_H
 
-#include "io/store.h"
+#include "store/shared.h"
 
 /* Descriptors that one job holds at once: its files and the two folders. */
 #define WORK_FDS (STORE_FILES_MAX + 2)
@@ -33,8 +33,9 @@ void work_init(struct store_work *work, struct store_job *job);
 /* Looks at the job and at live/NAME, and opens the folders. */
 void work_begin(struct store_work *work, int archive_fd, int live_fd);
 
-/* Writes a file, which is not durable then. */
-void work_write(struct store_work *work, size_t index, struct store_counts *counts);
+/* Writes a file, which is not durable then, or makes a link to one that is. */
+void work_write(struct store_work *work, size_t index, struct shared *shared,
+                struct store_counts *counts);
 
 /* Closes the files, and renames what has a temporary name. */
 void work_rename(struct store_work *work);

@@ -1,8 +1,9 @@
-/* What reaches the disk before what, and what an fsync that fails does. This program's own fsync
- * and renameat stand before the C library's: they note the path, and can fail. The order is made
- * above the ring or the plain calls, so STORE_SYNC stands for both. */
+/* What reaches the disk before what, and what an fsync or a link that fails does. This program's
+ * own fsync, renameat and linkat stand before the C library's: they note the path, and can fail.
+ * The order is made above the ring or the plain calls, so STORE_SYNC stands for both. */
 #include "store_jobs.h"
 
+#include <limits.h>
 #include <sys/syscall.h>
 
 #define EVENTS_MAX 200
@@ -16,6 +17,8 @@ static struct {
     const char *fail_path; /* an fsync of this path gives fail_error, `fails` times */
     int fail_error;
     int fails;
+    int link_error; /* what the next `link_fails` links give */
+    int link_fails;
 } disk = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* The path of a descriptor below the scratch folder, false for any other. */
@@ -41,6 +44,8 @@ static void event_note(const char *what, const char *path)
 /* Their names for the linker; C's own declarations stay as they are. */
 int disk_fsync(int fd) __asm__("fsync");
 int disk_renameat(int from_fd, const char *from, int to_fd, const char *to) __asm__("renameat");
+int disk_linkat(int from_fd, const char *from, int to_fd, const char *to,
+                int flags) __asm__("linkat");
 
 int disk_fsync(int fd)
 {
@@ -62,16 +67,32 @@ int disk_fsync(int fd)
     return (int)syscall(SYS_fsync, fd);
 }
 
-int disk_renameat(int from_fd, const char *from, int to_fd, const char *to)
+static void entry_note(const char *what, int folder_fd, const char *name)
 {
     char folder[100];
     char path[128];
     pthread_mutex_lock(&disk.lock);
-    if (path_of(to_fd, folder, sizeof folder)) {
-        CHECK(snprintf(path, sizeof path, "%s/%s", folder, to) < (int)sizeof path);
-        event_note("rename", path);
+    if (path_of(folder_fd, folder, sizeof folder)) {
+        CHECK(snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path);
+        event_note(what, path);
     }
     pthread_mutex_unlock(&disk.lock);
+}
+
+int disk_linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
+{
+    if (disk.link_fails > 0) {
+        disk.link_fails--;
+        errno = disk.link_error;
+        return -1;
+    }
+    entry_note("link", to_fd, to);
+    return (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
+}
+
+int disk_renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+    entry_note("rename", to_fd, to);
     return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, 0);
 }
 
@@ -95,6 +116,7 @@ static void disk_reset(const char *fail_path, int fail_error, int fails)
     disk.fail_path = fail_path;
     disk.fail_error = fail_error;
     disk.fails = fails;
+    disk.link_fails = 0;
 }
 
 static struct store *store_start(void)
@@ -159,6 +181,83 @@ static void a_file_that_is_there_is_replaced_durably(void)
     CHECK_INT(when("sync live"), 7);
     CHECK_INT(live_check(scratch.path, "www"), 1);
     store_free(store);
+}
+
+/* --- One file for many certificates ----------------------------------------------------------- */
+
+static void sharing_store(struct store *store, const char *name)
+{
+    struct test_job job;
+    job_make(&job, STORE_CERTIFICATE, name, 1);
+    job_add_file(&job, "privkey.pem", 0600);
+    job.job.files[1].data = SPAN_LITERAL("the chain");
+    job.job.files[1].shared = true;
+    jobs_do(store, &job, 1);
+    CHECK_OK(job.job.ok, job.job.error);
+}
+
+static unsigned long names_of_chain(const char *name)
+{
+    char path[64];
+    struct stat status;
+    snprintf(path, sizeof path, "live/%s/chain.pem", name);
+    CHECK_INT(stat(scratch_path(&scratch, path), &status), 0);
+    return status.st_nlink;
+}
+
+static void a_shared_file_is_durable_before_it_is_linked(void)
+{
+    struct store *store = store_start();
+    sharing_store(store, "a");
+    disk_reset("", 0, 0);
+    sharing_store(store, "b");
+    CHECK_CONTAINS(disk.events[0], "sync archive/.shared/.");
+    CHECK_CONTAINS(disk.events[0], ".tmp");
+    CHECK_CONTAINS(disk.events[1], "rename archive/.shared/");
+    CHECK_TEXT(disk.events[2], "link archive/b/1/chain.pem");
+    CHECK_INT(when("sync archive/b/1/chain.pem"), 0);
+    CHECK(when("sync archive/b/1") > when("rename archive/b/1/privkey.pem"));
+    CHECK(when("rename live/b") > when("sync archive/b/1"));
+    disk_reset("", 0, 0);
+    sharing_store(store, "c");
+    CHECK_TEXT(disk.events[0], "link archive/c/1/chain.pem");
+    CHECK(when("sync archive/c/1") > 1);
+    CHECK_INT(names_of_chain("c"), 3);
+    store_free(store);
+}
+
+static void a_full_shared_file_gets_a_successor(void)
+{
+    struct store *store = store_start();
+    sharing_store(store, "a");
+    sharing_store(store, "b");
+    disk.link_error = EMLINK;
+    disk.link_fails = 1;
+    sharing_store(store, "c");
+    sharing_store(store, "d");
+    CHECK_INT(disk.link_fails, 0);
+    CHECK_INT(names_of_chain("b"), 2);
+    CHECK_INT(names_of_chain("d"), 3);
+    CHECK_INT(folder_entries(scratch_path(&scratch, "archive/.shared")), 2);
+    store_free(store);
+}
+
+static void without_links_each_has_its_own_file(void)
+{
+    static const int errors[] = {EPERM, EXDEV, EOPNOTSUPP, EMLINK};
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        struct store *store = store_start();
+        disk.link_error = errors[i];
+        disk.link_fails = INT_MAX;
+        for (int n = 0; n < 3; n++) {
+            char name[16];
+            snprintf(name, sizeof name, "%zu-%d", i, n);
+            disk.count = 0;
+            sharing_store(store, name);
+            CHECK_INT(names_of_chain(name), 1);
+        }
+        store_free(store);
+    }
 }
 
 /* A crash between the switch and the end: the same jobs again must sync again, for nobody knows
@@ -265,6 +364,9 @@ static void a_failed_sync_of_a_shared_folder_fails_all_that_need_it(void)
 static const struct test tests[] = {
     TEST(every_step_is_durable_before_the_next),
     TEST(a_file_that_is_there_is_replaced_durably),
+    TEST(a_shared_file_is_durable_before_it_is_linked),
+    TEST(a_full_shared_file_gets_a_successor),
+    TEST(without_links_each_has_its_own_file),
     TEST(a_repeated_job_syncs_the_folders_again),
     TEST(a_failed_sync_fails_only_its_job),
     TEST(a_failed_sync_of_a_shared_folder_fails_all_that_need_it),

@@ -8,11 +8,19 @@
  * one rename of one symlink; when it is done the switch is durable. A crash in between leaves
  * live/NAME as it was, and the same job may simply be submitted again.
  *
- * Jobs go in batches, in rounds: all files of the batch are written, then all are fsynced, then
- * renamed to their names, then each folder is fsynced once; then all links are switched, and live
- * is fsynced once. The fsyncs of a round are in flight together, so that the file system makes few
- * commits of its journal of them: through one io_uring, or through plain system calls from a few
- * threads where there is none.
+ * privkey.pem appears under its name when all of it is durable; a crash may leave half of another
+ * file in a folder that is not live. So a key that is found in a folder may be taken up, and
+ * nothing else that is found there.
+ *
+ * Jobs go in batches, in rounds: all files of the batch are written, then all of them and their
+ * folders are fsynced, then keys are renamed to their names and links switched, then the keys'
+ * folders and live are fsynced. The fsyncs of a round are in flight together, so that the file
+ * system makes few commits of its journal of them: through one io_uring, or through plain system
+ * calls from a few threads where there is none.
+ *
+ * A file that is the same for many certificates, chain.pem, is one file with many names where mode
+ * and owner are the same too and the file system has hard links (store/shared.h). Whoever changes
+ * it in place (there is no need to) changes it for all of them.
  *
  * Modes: ROOT (when it is missing), archive and live are made 0700, as certbot does: to let others
  * read, an operator opens archive and live (chmod, chgrp, ACL), once; they are left as found.
@@ -39,6 +47,7 @@ struct store_file {
     const char *name; /* "cert.pem" */
     struct span data;
     mode_t mode;
+    bool shared; /* other certificates have the same bytes, so this may become a hard link */
 };
 
 /* The caller owns the job and all it points to until store_submit, and again when `done` is called.
@@ -96,7 +105,7 @@ enum store_mode store_mode_used(const struct store *store);
 
 /* Of all batches that are done. */
 struct store_counts {
-    uint64_t jobs, failed, batches, files, bytes, file_syncs, folder_syncs;
+    uint64_t jobs, failed, batches, files, links, bytes, file_syncs, folder_syncs;
 };
 void store_count(struct store *store, struct store_counts *ret_counts);
 
