@@ -142,7 +142,7 @@ static bool chains_run(struct bulk_ring *self, struct error *error)
         chains_fill(self);
         if (self->ring.in_flight == 0)
             return true;
-        int failed = ring_submit(&self->ring, true);
+        int failed = ring_submit(&self->ring, 1);
         if (failed != 0)
             return error_system(error, failed, "reading files through io_uring");
         uint64_t mark;

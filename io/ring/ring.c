@@ -79,11 +79,12 @@ bool ring_reserve(struct ring *ring, unsigned count, struct io_uring_sqe **sqes)
     return true;
 }
 
-int ring_submit(struct ring *ring, bool wait)
+int ring_submit(struct ring *ring, unsigned wait)
 {
     int result = 0;
     for (int tries = 0; tries < SUBMIT_TRIES; tries++) {
-        result = wait ? io_uring_submit_and_wait(&ring->uring, 1) : io_uring_submit(&ring->uring);
+        result =
+            wait > 0 ? io_uring_submit_and_wait(&ring->uring, wait) : io_uring_submit(&ring->uring);
         if (result >= 0) {
             ring->submitted = true;
             return 0;

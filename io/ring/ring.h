@@ -25,9 +25,9 @@ void ring_close(struct ring *ring);
  * them, and false, when there is not room for all. */
 bool ring_reserve(struct ring *ring, unsigned count, struct io_uring_sqe **sqes) MUST_USE;
 
-/* Submits what was reserved, and waits until something is complete when `wait`. Gives 0 or an
- * errno, after which the ring is of no more use. */
-int ring_submit(struct ring *ring, bool wait) MUST_USE;
+/* Submits what was reserved, and waits until so many are complete (at most those in flight). Gives
+ * 0 or an errno, after which the ring is of no more use. */
+int ring_submit(struct ring *ring, unsigned wait) MUST_USE;
 
 /* The next completion; false when none is there. */
 bool ring_take(struct ring *ring, uint64_t *ret_user_data, int *ret_result) MUST_USE;

@@ -3,7 +3,12 @@
  * certificates a second (three files each); linked chains of open, write, fsync, close and rename
  * through the ring 4,000 to 5,300, with twice the CPU time, since the kernel hands each of these to
  * one of its threads; one fsync after the other 1,100 to 2,300. Besides, a write by plain call
- * before any fsync begins lets the first commit of the journal take all files. */
+ * before any fsync begins lets the first commit of the journal take all files.
+ *
+ * The kernel wakes a thread of its own for each request, which when it blocks asks for another
+ * thread as long as more requests wait. So there are no more requests than threads: each is the
+ * first of a chain of fsyncs, which one thread does one after the other. And the store waits for
+ * all, not for one after the other: it can do nothing before. */
 #include "store/syncer.h"
 
 #include "file/bytes.h"
@@ -26,11 +31,14 @@ static size_t ring_fill(struct ring *ring, const struct sync_target *targets, si
                         size_t count)
 {
     size_t next = first;
+    size_t chain = (count + SYNC_WORKERS - 1) / SYNC_WORKERS;
     struct io_uring_sqe *sqe;
     while (next < count && ring_reserve(ring, 1, &sqe)) {
         io_uring_prep_fsync(sqe, targets[next].fd, 0);
         io_uring_sqe_set_data64(sqe, next);
-        next++;
+        /* One that fails does not end a hard link; the end of a submission does. */
+        if (++next % chain != 0 && next < count)
+            sqe->flags |= IOSQE_IO_HARDLINK;
     }
     return next;
 }
@@ -45,7 +53,7 @@ static void ring_sync(struct syncer *syncer, struct sync_target *targets, size_t
     /* One alone is done sooner without a thread of the kernel in between. */
     while (count > 1 && done < count && !self->broken) {
         submitted = ring_fill(&self->ring, targets, submitted, count);
-        if (ring_submit(&self->ring, true) != 0)
+        if (ring_submit(&self->ring, self->ring.in_flight) != 0)
             self->broken = true;
         uint64_t index;
         int result;
