@@ -101,6 +101,7 @@ static void live_look(struct store_work *work, int live_fd)
             work_fail_live(work, EEXIST, "something that is not a symbolic link is at");
         else if (errno != ENOENT)
             work_fail_live(work, errno, "reading");
+        work->is_first = !work->failed;
         return;
     }
     found[len] = '\0';
@@ -268,36 +269,52 @@ static void files_keep(struct store_work *work)
         work->files[i].made = MADE_NOTHING;
 }
 
-void work_switch(struct store_work *work, int live_fd, store_point *point)
+static void point_reach(store_point *point, const char *name)
+{
+    if (point != NULL)
+        point(name);
+}
+
+/* The link is there, or is replaced, in one step that nobody sees half of. 0 or an errno. */
+static int live_link(struct store_work *work, int live_fd, store_point *point)
 {
     const char *name = work->job->name;
+    char temporary[TEMPORARY_MAX];
+    char target[LINK_TEXT_MAX];
+    link_text(target, name, work->job->sequence);
+    if (work->is_first) {
+        point_reach(point, "before-switch");
+        files_keep(work);
+        return symlinkat(target, live_fd, name) == 0 ? 0 : errno;
+    }
+    temporary_name(temporary, name);
+    int failed = temporary_link(live_fd, temporary, target);
+    if (failed != 0)
+        return failed;
+    point_reach(point, "before-switch");
+    files_keep(work);
+    if (renameat(live_fd, temporary, live_fd, name) == 0)
+        return 0;
+    failed = errno;
+    (void)unlinkat(live_fd, temporary, 0);
+    return failed;
+}
+
+void work_switch(struct store_work *work, int live_fd, store_point *point)
+{
     struct stat status;
     int found = fstatat(work->sequence_fd, KEY_FILE, &status, AT_SYMLINK_NOFOLLOW);
     if (found != 0 || !S_ISREG(status.st_mode)) {
         work_fail_at(work, found != 0 ? errno : EINVAL, "no switch without a key:", KEY_FILE);
         return;
     }
-    char temporary[TEMPORARY_MAX];
-    char target[LINK_TEXT_MAX];
-    temporary_name(temporary, name);
-    link_text(target, name, work->job->sequence);
-    int failed = temporary_link(live_fd, temporary, target);
-    if (failed == 0) {
-        if (point != NULL)
-            point("before-switch");
-        files_keep(work);
-        if (renameat(live_fd, temporary, live_fd, name) != 0) {
-            failed = errno;
-            (void)unlinkat(live_fd, temporary, 0);
-        }
-    }
+    int failed = live_link(work, live_fd, point);
     if (failed != 0) {
         work_fail_live(work, failed, "switching");
         return;
     }
     work->switched = true;
-    if (point != NULL)
-        point("after-switch");
+    point_reach(point, "after-switch");
 }
 
 static void files_remove(const struct store_work *work)

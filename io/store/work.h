@@ -24,6 +24,7 @@ struct store_work {
     bool sync_parents; /* archive and archive/NAME may hold what is not durable */
     bool renames;      /* there are temporary names to be renamed */
     bool is_live;      /* live/NAME points to this SEQUENCE already */
+    bool is_first;     /* there is no live/NAME yet */
     bool switched;     /* live/NAME was made to */
     bool failed;
 };

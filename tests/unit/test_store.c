@@ -391,6 +391,7 @@ static void obstacles_fail_only_their_job(void)
     CHECK_INT(mkdir(at("archive/target/1/cert.pem"), 0755), 0);
     CHECK_INT(mkdir(at("live/live-dir"), 0755), 0);
     CHECK(close(creat(at("live/live-file"), 0600)) == 0);
+    CHECK_INT(symlink("../elsewhere", at("live/live-temporary")), 0);
     CHECK_INT(mkdir(at("live/.live-temporary.tmp"), 0755), 0);
 
     jobs_do(store, jobs, COUNT);
@@ -407,7 +408,7 @@ static void obstacles_fail_only_their_job(void)
     }
     CHECK_INT(folder_entries(at("elsewhere")), 0);
     CHECK_INT(folder_entries(at("archive/target/1")), 1); /* no temporary file is left */
-    CHECK_INT(folder_entries(at("live")), 2 + 3);
+    CHECK_INT(folder_entries(at("live")), 2 + 4);
     store_free(store);
 }
 
@@ -426,6 +427,7 @@ static void leftovers_do_not_confuse(void)
     CHECK_INT(symlink("../../../victim", at("archive/www/1/chain.pem")), 0);
     CHECK_INT(link(at("victim"), at("archive/www/1/privkey.pem")), 0);
     CHECK_INT(link(at("victim"), at("archive/www/1/cert.pem")), 0);
+    CHECK_INT(symlink("../archive/www/8", at("live/www")), 0);
     CHECK_INT(symlink("../archive/www/9", at("live/.www.tmp")), 0);
     job_make(&job, STORE_KEY, "www", 1);
     job_do(store, &job);

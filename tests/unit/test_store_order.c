@@ -1,6 +1,6 @@
 /* What reaches the disk before what, and what an fsync or a link that fails does. This program's
- * own fsync, renameat and linkat stand before the C library's: they note the path, and can fail.
- * The order is made above the ring or the plain calls, so STORE_SYNC stands for both. */
+ * own fsync, renameat, linkat and symlinkat stand before the C library's: they note the path, and
+ * can fail. The order is made above the ring or the plain calls, so STORE_SYNC stands for both. */
 #include "store_jobs.h"
 
 #include <limits.h>
@@ -46,6 +46,7 @@ int disk_fsync(int fd) __asm__("fsync");
 int disk_renameat(int from_fd, const char *from, int to_fd, const char *to) __asm__("renameat");
 int disk_linkat(int from_fd, const char *from, int to_fd, const char *to,
                 int flags) __asm__("linkat");
+int disk_symlinkat(const char *target, int folder_fd, const char *name) __asm__("symlinkat");
 
 int disk_fsync(int fd)
 {
@@ -88,6 +89,12 @@ int disk_linkat(int from_fd, const char *from, int to_fd, const char *to, int fl
     }
     entry_note("link", to_fd, to);
     return (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
+}
+
+int disk_symlinkat(const char *target, int folder_fd, const char *name)
+{
+    entry_note("symlink", folder_fd, name);
+    return (int)syscall(SYS_symlinkat, target, folder_fd, name);
 }
 
 int disk_renameat(int from_fd, const char *from, int to_fd, const char *to)
@@ -152,8 +159,20 @@ static void every_step_is_durable_before_the_next(void)
     CHECK(when_from("sync archive/www/1/chain.pem", 1, 4));
     CHECK(when_from("sync archive/www/1/fullchain.pem", 1, 4));
     CHECK(when_from("sync archive/www/1", 1, 4));
-    CHECK_INT(when("rename live/www"), 5);
+    CHECK_INT(when("symlink live/www"), 5);
     CHECK_INT(when("sync live"), 6);
+
+    job_make(&job, STORE_KEY, "www", 2);
+    jobs_do(store, &job, 1);
+    disk_reset("", 0, 0);
+    job_make(&job, STORE_CERTIFICATE, "www", 2);
+    jobs_do(store, &job, 1);
+    CHECK_OK(job.job.ok, job.job.error);
+    CHECK_INT(disk.count, 7);
+    CHECK(when_from("sync archive/www/2", 1, 4));
+    CHECK_INT(when("symlink live/.www.tmp"), 5);
+    CHECK_INT(when("rename live/www"), 6);
+    CHECK_INT(when("sync live"), 7);
     store_free(store);
 }
 
@@ -177,7 +196,7 @@ static void a_file_that_is_there_is_replaced_durably(void)
     CHECK(when_from("sync archive/www/1/fullchain.pem", 1, 3));
     CHECK_INT(when("rename archive/www/1/chain.pem"), 4);
     CHECK_INT(when("sync archive/www/1"), 5);
-    CHECK_INT(when("rename live/www"), 6);
+    CHECK_INT(when("symlink live/www"), 6);
     CHECK_INT(when("sync live"), 7);
     CHECK_INT(live_check(scratch.path, "www"), 1);
     store_free(store);
@@ -217,7 +236,7 @@ static void a_shared_file_is_durable_before_it_is_linked(void)
     CHECK_TEXT(disk.events[2], "link archive/b/1/chain.pem");
     CHECK_INT(when("sync archive/b/1/chain.pem"), 0);
     CHECK(when("sync archive/b/1") > when("rename archive/b/1/privkey.pem"));
-    CHECK(when("rename live/b") > when("sync archive/b/1"));
+    CHECK(when("symlink live/b") > when("sync archive/b/1"));
     disk_reset("", 0, 0);
     sharing_store(store, "c");
     CHECK_TEXT(disk.events[0], "link archive/c/1/chain.pem");

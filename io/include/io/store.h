@@ -5,8 +5,8 @@
  *
  * Two steps. STORE_KEY writes privkey.pem; when it is done the key is durable, and finalize may be
  * sent. STORE_CERTIFICATE writes the other files, makes them durable, then switches live/NAME by
- * one rename of one symlink; when it is done the switch is durable. A crash in between leaves
- * live/NAME as it was, and the same job may simply be submitted again.
+ * one rename of one symlink (or makes the first one); when it is done the switch is durable. A
+ * crash in between leaves live/NAME as it was, and the same job may simply be submitted again.
  *
  * privkey.pem appears under its name when all of it is durable; a crash may leave half of another
  * file in a folder that is not live. So a key that is found in a folder may be taken up, and
@@ -77,7 +77,7 @@ typedef void store_done(struct store_job *job);
 /* Called on the store's thread, once a job, in this order:
  *   STORE_KEY:         "key-durable"    all is fsynced, `done` is not yet called
  *   STORE_CERTIFICATE: "files-written"  all but the link is fsynced
- *                      "before-switch"  the next call renames the link
+ *                      "before-switch"  the next call makes or renames the link
  *                      "after-switch"   live/NAME is the new one, not yet fsynced
  * Tests kill the process there. */
 typedef void store_point(const char *name);
