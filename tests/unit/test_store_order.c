@@ -199,6 +199,17 @@ static void a_file_that_is_there_is_replaced_durably(void)
     CHECK_INT(when("symlink live/www"), 6);
     CHECK_INT(when("sync live"), 7);
     CHECK_INT(live_check(scratch.path, "www"), 1);
+
+    /* The live pair lacks a file: readers see none, or all of it. */
+    CHECK_INT(unlink(scratch_path(&scratch, "live/www/chain.pem")), 0);
+    disk_reset("", 0, 0);
+    job_make(&job, STORE_CERTIFICATE, "www", 1);
+    jobs_do(store, &job, 1);
+    CHECK_OK(job.job.ok, job.job.error);
+    CHECK_INT(when("sync archive/www/1/.chain.pem.tmp"), 1);
+    CHECK_INT(when("rename archive/www/1/chain.pem"), 2);
+    CHECK_INT(when("sync archive/www/1"), 3);
+    CHECK_INT(live_check(scratch.path, "www"), 1);
     store_free(store);
 }
 
