@@ -129,6 +129,29 @@ static bool number_read(struct span bytes, const BIGNUM *order, BIGNUM *number)
            !BN_is_zero(number) && BN_ucmp(number, order) < 0;
 }
 
+/* Is the point's affine x, which is X / Z^2, congruent to r modulo the order? Asked without the
+ * division: X = r Z^2 modulo the field's prime. x may be larger than the order, which is smaller
+ * than the prime: then it is r + order. Changes r. */
+static bool x_is(const struct ecdsa_verifier *verifier, const EC_POINT *point, BIGNUM *r,
+                 BN_CTX *scratch)
+{
+    const BIGNUM *order = EC_GROUP_get0_order(verifier->base);
+    const BIGNUM *prime = EC_GROUP_get0_field(verifier->base);
+    BIGNUM *x = BN_CTX_get(scratch);
+    BIGNUM *z = BN_CTX_get(scratch);
+    BIGNUM *product = BN_CTX_get(scratch);
+    if (product == NULL ||
+        EC_POINT_get_Jprojective_coordinates_GFp(verifier->base, point, x, NULL, z, scratch) != 1 ||
+        BN_mod_sqr(z, z, prime, scratch) != 1)
+        return false;
+    if (BN_mod_mul(product, r, z, prime, scratch) != 1)
+        return false;
+    if (BN_ucmp(product, x) == 0)
+        return true;
+    return BN_add(r, r, order) == 1 && BN_ucmp(r, prime) < 0 &&
+           BN_mod_mul(product, r, z, prime, scratch) == 1 && BN_ucmp(product, x) == 0;
+}
+
 static bool verify(const struct ecdsa_verifier *verifier, struct span hash, struct span r_bytes,
                    struct span s_bytes, EC_POINT *sum, EC_POINT *part, BN_CTX *scratch)
 {
@@ -136,8 +159,7 @@ static bool verify(const struct ecdsa_verifier *verifier, struct span hash, stru
     BIGNUM *r = BN_CTX_get(scratch);
     BIGNUM *s = BN_CTX_get(scratch);
     BIGNUM *factor = BN_CTX_get(scratch);
-    BIGNUM *x = BN_CTX_get(scratch);
-    if (x == NULL || !number_read(r_bytes, order, r) || !number_read(s_bytes, order, s) ||
+    if (factor == NULL || !number_read(r_bytes, order, r) || !number_read(s_bytes, order, s) ||
         !hash_to_number(hash, order, factor))
         return false;
     /* sum = (hash / s) G + (r / s) Q; nothing here is secret, so that a quick inverse will do. */
@@ -147,11 +169,9 @@ static bool verify(const struct ecdsa_verifier *verifier, struct span hash, stru
         BN_mod_mul(factor, r, s, order, scratch) != 1 ||
         !multiply(verifier, verifier->own, factor, part, scratch) ||
         EC_POINT_add(verifier->base, sum, sum, part, scratch) != 1 ||
-        EC_POINT_is_at_infinity(verifier->base, sum) == 1 ||
-        EC_POINT_get_affine_coordinates(verifier->base, sum, x, NULL, scratch) != 1 ||
-        BN_nnmod(x, x, order, scratch) != 1)
+        EC_POINT_is_at_infinity(verifier->base, sum) == 1)
         return false;
-    return BN_ucmp(x, r) == 0;
+    return x_is(verifier, sum, r, scratch);
 }
 
 bool ecdsa_verify(const struct ecdsa_verifier *verifier, struct span hash, struct span r,

@@ -4,8 +4,12 @@
 #include "random.h"
 
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
+#include <openssl/obj_mac.h>
+#include <openssl/params.h>
 
 #define SIGNATURE_MAX   160
 #define SIGNATURES      40
@@ -167,6 +171,81 @@ static void numbers_at_the_edges(void)
     subject_free(&subject);
 }
 
+/* A public key of the point, written uncompressed. */
+static EVP_PKEY *key_of_point(unsigned bits, const EC_GROUP *group, const EC_POINT *point)
+{
+    EVP_PKEY *key = NULL;
+    unsigned char bytes[2 * FIELD_MAX + 1];
+    char name[16];
+    (void)snprintf(name, sizeof name, "P-%u", bits);
+    size_t len =
+        EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, bytes, sizeof bytes, NULL);
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, bytes, len),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(crypto_library(context), "EC", NULL);
+    CHECK(len > 0 && maker != NULL && EVP_PKEY_fromdata_init(maker) == 1 &&
+          EVP_PKEY_fromdata(maker, &key, EVP_PKEY_PUBLIC_KEY, parameters) == 1);
+    EVP_PKEY_CTX_free(maker);
+    return key;
+}
+
+/* The x of a signature's point may be larger than the curve's order, and r is then x minus the
+ * order. Nobody meets that by chance: a point R with such an x is looked for, and a key made for
+ * which R is the point of the signature (r, 7) of a hash: Q = (7 R - hash G) / r. */
+static void points_beyond_the_order(void)
+{
+    for (size_t c = 0; c < sizeof curves / sizeof curves[0]; c++) {
+        struct subject subject = {.bits = curves[c]};
+        struct error error;
+        unsigned char hash[32] = {0};
+        unsigned char r_bytes[FIELD_MAX];
+        unsigned char s_bytes[] = {7};
+        hash[31] = 5;
+        EC_GROUP *group =
+            EC_GROUP_new_by_curve_name(curves[c] == 256 ? NID_X9_62_prime256v1 : NID_secp384r1);
+        const BIGNUM *order = EC_GROUP_get0_order(group);
+        BN_CTX *scratch = BN_CTX_new();
+        EC_POINT *point = EC_POINT_new(group);
+        BIGNUM *x = BN_dup(order);
+        BIGNUM *r = BN_new();
+        BIGNUM *seven = BN_new();
+        BIGNUM *minus_hash = BN_dup(order);
+        BIGNUM *inverse = BN_new();
+        CHECK(BN_set_word(seven, 7) == 1 && BN_sub_word(minus_hash, 5) == 1);
+        do {
+            CHECK(BN_add_word(x, 1) == 1);
+        } while (EC_POINT_set_compressed_coordinates(group, point, x, 0, scratch) != 1);
+        CHECK(BN_sub(r, x, order) == 1 && BN_mod_inverse(inverse, r, order, scratch) != NULL);
+        CHECK(EC_POINT_mul(group, point, minus_hash, point, seven, scratch) == 1);
+        CHECK(EC_POINT_mul(group, point, NULL, point, inverse, scratch) == 1);
+        subject.key = key_of_point(curves[c], group, point);
+        CHECK_OK(ecdsa_verifier_new(subject.key, &subject.verifier, &error), error);
+        struct span r_span = span_make(r_bytes, (size_t)BN_bn2bin(r, r_bytes));
+        struct span s_span = span_make(s_bytes, sizeof s_bytes);
+        struct span hash_span = span_make(hash, sizeof hash);
+        CHECK(ecdsa_verify(subject.verifier, hash_span, r_span, s_span));
+        unsigned char der[SIGNATURE_MAX];
+        unsigned char *at = der;
+        ECDSA_SIG *signature = ECDSA_SIG_new();
+        CHECK(ECDSA_SIG_set0(signature, r, seven) == 1);
+        int len = i2d_ECDSA_SIG(signature, &at);
+        CHECK(len > 0 && openssl_says(&subject, hash_span, span_make(der, (size_t)len)));
+        s_bytes[0] = 8;
+        CHECK(!ecdsa_verify(subject.verifier, hash_span, r_span, s_span));
+        ECDSA_SIG_free(signature);
+        BN_free(x);
+        BN_free(minus_hash);
+        BN_free(inverse);
+        EC_POINT_free(point);
+        EC_GROUP_free(group);
+        BN_CTX_free(scratch);
+        subject_free(&subject);
+    }
+}
+
 static void der_is_read_strictly(void)
 {
     static const struct span wrong[] = {
@@ -217,7 +296,7 @@ static void context_free(void *unused)
 static const struct test tests[] = {
     TEST(good_and_damaged_signatures), TEST(another_key_is_refused),
     TEST(numbers_at_the_edges),        TEST(der_is_read_strictly),
-    TEST(other_keys_have_no_verifier),
+    TEST(other_keys_have_no_verifier), TEST(points_beyond_the_order),
 };
 
 int main(int argc, char **argv)
