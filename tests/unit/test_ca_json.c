@@ -47,6 +47,11 @@ static const char *const bad[] = {
     "[\"\\ud800\\u0041\"]",
     "[\"\\udc00\"]",
     "[\"\\u0000\"]",
+    "[\"abc\377defghijk\"]",
+    "[\"abc\ndefghijk\"]",
+    "[\"abc\037defghijk\"]",
+    "[\"abcdefgh\xc3\"]",
+    "[\"abc\\xdefghijk\"]",
     "[\"\n\"]",
     "[\"\xff\"]",
     "[\"\xed\xa0\x80\"]",
@@ -89,15 +94,16 @@ static void members_are_found(void)
     struct arena arena;
     arena_init(&arena);
     CHECK(ca_json_read(
-        SPAN_LITERAL("{\"a\":{\"b\":\"x\"},\"list\":[1,\"two\",[3]],\"t\":\"\\u00e4\\n\\/\","
-                     "\"empty\":\"\"}"),
+        SPAN_LITERAL(
+            "{\"a\":{\"b\":\"x\"},\"list\":[1,\"two\",[3]],\"t\":\"\\u00e4\\n\\/0123456789\","
+            "\"empty\":\"\"}"),
         &object));
     CHECK_INT(object.kind, CA_JSON_OBJECT);
     CHECK_INT(ca_json_get(object, "none").kind, CA_JSON_NONE);
     CHECK_INT(ca_json_get(ca_json_get(object, "list"), "a").kind, CA_JSON_NONE);
     CHECK(span_is(ca_json_get(ca_json_get(object, "a"), "b").text, "x"));
     CHECK(ca_json_string(ca_json_get(object, "t"), &arena, &text));
-    CHECK(span_is(text, "\xc3\xa4\n/"));
+    CHECK(span_is(text, "\xc3\xa4\n/0123456789"));
     CHECK(ca_json_string(ca_json_get(object, "empty"), &arena, &text));
     CHECK_INT(text.len, 0);
     CHECK(!ca_json_string(ca_json_get(object, "a"), &arena, &text));

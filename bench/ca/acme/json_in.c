@@ -73,11 +73,51 @@ static bool take_escape(struct span *rest, uint32_t *ret_character)
     return true;
 }
 
+/* Has none of eight bytes an escape, a control character or a part of a longer character? Each test
+ * sets the highest bit of the bytes that it finds (and perhaps of one above such a byte). */
+static bool eight_are_plain(uint64_t bytes)
+{
+    const uint64_t ones = 0x0101010101010101;
+    const uint64_t high = ones * 0x80;
+    uint64_t slash = bytes ^ (ones * '\\');
+    uint64_t found = bytes | ((bytes - ones * ' ') & ~bytes) | ((slash - ones) & ~slash);
+    return (found & high) == 0;
+}
+
+/* The length of a string that ends in a quote before anything but plain ASCII; false for others. */
+static bool plain_length(struct span rest, size_t *ret_len)
+{
+    const char *end = rest.len > 0 ? memchr(rest.data, '"', rest.len) : NULL;
+    if (end == NULL)
+        return false;
+    size_t len = (size_t)(end - rest.data);
+    size_t i = 0;
+    for (; i + 8 <= len; i += 8) {
+        uint64_t bytes;
+        memcpy(&bytes, rest.data + i, sizeof bytes);
+        if (!eight_are_plain(bytes))
+            return false;
+    }
+    for (; i < len; i++) {
+        unsigned char c = (unsigned char)rest.data[i];
+        if (c < ' ' || c == '\\' || c >= 0x80)
+            return false;
+    }
+    *ret_len = len;
+    return true;
+}
+
 /* Behind the opening quote. */
 static bool take_string(struct span *rest, struct span *ret_text)
 {
     struct span at = *rest;
     bool ascii = true;
+    size_t len;
+    if (plain_length(at, &len)) {
+        *ret_text = span_make(at.data, len);
+        *rest = span_from(at, len + 1);
+        return true;
+    }
     while (at.len > 0 && at.data[0] != '"') {
         unsigned char c = (unsigned char)at.data[0];
         uint32_t character;
