@@ -33,7 +33,7 @@ static bool peer_wake_at(struct peer *peer, int64_t at_ms)
 
 void peer_touch(struct peer *peer)
 {
-    if (peer->touched)
+    if (peer->touched || peer->flushing)
         return;
     peer->touched = true;
     LIST_INSERT_HEAD(&peer->thread->touched, peer, touches);
@@ -232,13 +232,12 @@ static bool peer_write(struct peer *peer)
 
 void peer_flush(struct peer *peer)
 {
+    peer->flushing = true;
     if (peer->more && peer->protocol != NULL)
         peer_read(peer);
-    if (peer->broken) {
-        peer_close(peer);
-        return;
-    }
-    if (!peer_write(peer)) {
+    bool ok = !peer->broken && peer_write(peer);
+    peer->flushing = false;
+    if (!ok) {
         buf_clear(&peer->thread->out);
         peer_close(peer);
     } else if (peer->end == END_RESET) {

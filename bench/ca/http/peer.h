@@ -172,6 +172,7 @@ struct peer {
     unsigned held;      /* exchanges whose answer waits, perhaps for ever */
     unsigned answering; /* exchanges whose answer may go out, and is not all out */
     bool touched;
+    bool flushing;   /* what is touched now is flushed yet */
     bool blocked;    /* the socket takes no more */
     bool more;       /* there is more to read, and the loop does not know */
     bool eof;        /* nothing more will come */
