@@ -350,6 +350,24 @@ static void a_client_may_leave_before_the_answer(void)
     ca_await_connections(&ca, 0);
 }
 
+/* A client with a handful of connections loads all threads alike. */
+static void connections_are_spread_evenly(void)
+{
+    int fds[16];
+    for (unsigned i = 0; i < 16; i++) {
+        fds[i] = raw_open(&ca);
+        raw_send(fds[i], SPAN_LITERAL("GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+        ca_await_handled(&ca, i + 1);
+    }
+    CHECK_INT(atomic_load(&ca.handled_by[0]), 8);
+    CHECK_INT(atomic_load(&ca.handled_by[1]), 8);
+    CHECK_INT(ca_counts(&ca).connections_now, 16);
+    for (unsigned i = 0; i < 16; i++)
+        close(fds[i]);
+    ca_await_connections(&ca, 0);
+    CHECK_INT(ca_counts(&ca).connections_most, 16);
+}
+
 static const struct test tests[] = {
     TEST(requests_are_told_in_full),
     TEST(an_answer_without_a_body_has_none),
@@ -368,6 +386,7 @@ static const struct test tests[] = {
     TEST(a_last_answer_says_so),
     TEST(silence_lasts_until_the_client_goes),
     TEST(a_client_may_leave_before_the_answer),
+    TEST(connections_are_spread_evenly),
 };
 
 int main(int argc, char **argv)

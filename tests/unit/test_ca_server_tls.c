@@ -158,6 +158,58 @@ static void pipelined_requests_come_in_one_piece(void)
     buf_free(&requests);
 }
 
+/* Sends so many requests of 90 bytes in a record each, all in one piece. */
+static void small_records_send(struct tls_raw *raw, unsigned count, int first_delay_ms)
+{
+    BIO *records = BIO_new(BIO_s_mem());
+    char request[200];
+    char *data;
+    CHECK(records != NULL);
+    SSL_set0_wbio(raw->ssl, records);
+    for (unsigned i = 0; i < count; i++) {
+        int len = snprintf(request, sizeof request,
+                           "GET /3/%03d/0 HTTP/1.1\r\nHost: h\r\nX: %051d\r\n\r\n",
+                           i == 0 ? first_delay_ms : 0, 0);
+        tls_raw_send(raw, span_make(request, (size_t)len));
+    }
+    long len = BIO_get_mem_data(records, &data);
+    raw_send(raw->fd, span_make(data, (size_t)len));
+}
+
+static void answers_read(struct tls_raw *raw, unsigned count)
+{
+    char data[4096];
+    unsigned found = 0;
+    buf_clear(&text);
+    while (found < count) {
+        int len = SSL_read(raw->ssl, data, sizeof data);
+        CHECK(len > 0 && buf_append(&text, data, (size_t)len));
+        found = 0;
+        for (const char *at = buf_text(&text); (at = strstr(at, "\r\n\r\nxxx")) != NULL; at++)
+            found++;
+    }
+}
+
+/* Records that arrive together are taken off the socket together: the loop tells of them once only,
+ * and those behind must not be forgotten. */
+static void small_records_come_in_one_piece(void)
+{
+    struct tls_raw raw;
+    tls_raw_open(&raw, &ca, NULL);
+    small_records_send(&raw, 100, 0);
+    answers_read(&raw, 100);
+    /* While the first answer is held back, 64 KiB are kept behind it. The last piece goes over that
+     * in the middle, when all of it is off the socket. */
+    small_records_send(&raw, 650, 200);
+    int64_t deadline_ms = clock_monotonic_ms() + DEADLINE_MS;
+    while (ca_counts(&ca).bytes_in < (uint64_t)(100 + 650) * 112)
+        CHECK(clock_monotonic_ms() < deadline_ms);
+    small_records_send(&raw, 110, 0);
+    answers_read(&raw, 650 + 110);
+    CHECK_INT(atomic_load(&ca.handled), 100 + 650 + 110);
+    tls_raw_close(&raw);
+}
+
 /* Each must end the connection, or at least be borne. */
 static void broken_http2_is_refused(void)
 {
@@ -211,6 +263,21 @@ static void requests_by_hand_are_answered(void)
     tls_raw_close(&raw);
     CHECK(memmem(text.data, text.len, "GET / host=h ", 13) != NULL);
     CHECK_INT(ca_counts(&ca).requests_http2, 2);
+}
+
+static void open_connections_hear_of_fewer_streams(void)
+{
+    static const struct span settings =
+        SPAN_LITERAL("\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x07");
+    struct tls_raw raw;
+    tls_raw_open(&raw, &ca, H2);
+    tls_raw_send(&raw, SPAN_LITERAL(PREFACE NO_SETTINGS GET_HEADERS("\x05", "\x01")));
+    ca_await_handled(&ca, 1);
+    server_limit(ca.server, &(struct server_limits){.streams = 7});
+    tls_raw_send(&raw, SPAN_LITERAL(GET_HEADERS("\x05", "\x03") CLIENT_GOAWAY));
+    tls_raw_read_all(&raw, &text);
+    tls_raw_close(&raw);
+    CHECK(memmem(text.data, text.len, settings.data, settings.len) != NULL);
 }
 
 /* 600 literal headers without indexing (0x00, name and value behind their lengths): each is five
@@ -296,8 +363,10 @@ static const struct test tests[] = {
     TEST(protocols_are_chosen),
     TEST(what_is_no_tls_is_refused),
     TEST(pipelined_requests_come_in_one_piece),
+    TEST(small_records_come_in_one_piece),
     TEST(broken_http2_is_refused),
     TEST(requests_by_hand_are_answered),
+    TEST(open_connections_hear_of_fewer_streams),
     TEST(long_http2_heads_are_refused),
     TEST(floods_are_borne),
     TEST(requests_may_be_cut_anywhere),
