@@ -84,7 +84,8 @@ void acme_free(struct acme *acme);
 /* What the path asks for, without a look at the state. */
 enum ca_endpoint acme_endpoint(struct span path);
 
-/* Answers. Thread-safe: signatures are checked and made outside of the lock. */
+/* Answers; under CA_OTHER what certificates point to, /issuer/N and /crl/N. Thread-safe: signatures
+ * are checked and made outside of the lock. */
 void acme_answer(struct acme *acme, enum ca_endpoint endpoint, const struct ca_request *request,
                  const struct acme_mood *mood, struct ca_response *response);
 

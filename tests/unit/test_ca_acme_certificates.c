@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "crypto/certificate.h"
 
+#include <openssl/x509.h>
+
 struct issued_leaf {
     struct buf der;
     struct certificate_info info;
@@ -298,11 +300,58 @@ static void orders_replace_certificates(void)
     ca_close(&ca);
 }
 
+static void issuers_and_lists_are_served(void)
+{
+    struct ca_fixture ca;
+    struct ca_client client;
+    struct issued_leaf leaves[2];
+    char text[64];
+    ca_open(&ca, &(struct acme_options){.prevalidated = true});
+    ca_enroll(&client, &ca);
+    ca_send(&ca, CA_GET, "/issuer/0", span_of(""));
+    CHECK_ANSWER(&ca, 200, NULL);
+    CHECK_TEXT(ca.response.content_type, "application/pkix-cert");
+    const unsigned char *at = (const unsigned char *)ca.response.body.data;
+    X509 *issuer = d2i_X509(NULL, &at, (long)ca.response.body.len);
+    CHECK(issuer != NULL);
+    issue(&client, "a.example", "", NULL, &leaves[0]);
+    issue(&client, "a.example", "", NULL, &leaves[1]);
+    revoke(&client, &leaves[1], ",\"reason\":4");
+    CHECK_ANSWER(&ca, 200, NULL);
+    ca_send(&ca, CA_GET, "/crl/0", span_of(""));
+    CHECK_ANSWER(&ca, 200, NULL);
+    CHECK_TEXT(ca.response.content_type, "application/pkix-crl");
+    at = (const unsigned char *)ca.response.body.data;
+    X509_CRL *list = d2i_X509_CRL(NULL, &at, (long)ca.response.body.len);
+    CHECK(list != NULL && X509_CRL_verify(list, X509_get0_pubkey(issuer)) == 1);
+    for (size_t i = 0; i < 2; i++) {
+        at = (const unsigned char *)leaves[i].der.data;
+        X509 *leaf = d2i_X509(NULL, &at, (long)leaves[i].der.len);
+        X509_REVOKED *entry = NULL;
+        CHECK_INT(X509_CRL_get0_by_cert(list, &entry, leaf), i);
+        X509_free(leaf);
+        buf_free(&leaves[i].der);
+    }
+    X509_CRL_free(list);
+    X509_free(issuer);
+    ca_send(&ca, CA_POST, "/crl/0", span_of(""));
+    CHECK_ANSWER(&ca, 405, "malformed");
+    ca_header(&ca, "allow", text, sizeof text);
+    CHECK_TEXT(text, "GET, HEAD");
+    static const char *const missing[] = {"/crl/1", "/crl/", "/crl/x", "/issuer/99", "/issuer/0/"};
+    for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++) {
+        ca_send(&ca, CA_GET, missing[i], span_of(""));
+        CHECK_ANSWER(&ca, 404, "malformed");
+    }
+    ca_client_close(&client);
+    ca_close(&ca);
+}
+
 static const struct test tests[] = {
     TEST(chains_have_alternates),      TEST(wished_times_are_kept),
     TEST(accounts_revoke_their_own),   TEST(authorized_accounts_revoke),
     TEST(certificate_keys_revoke),     TEST(renewal_is_suggested),
-    TEST(orders_replace_certificates),
+    TEST(orders_replace_certificates), TEST(issuers_and_lists_are_served),
 };
 
 TESTS_MAIN(tests)

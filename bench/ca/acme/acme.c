@@ -97,6 +97,7 @@ void acme_free(struct acme *acme)
     crypto_context_free(acme->crypto);
     pthread_mutex_destroy(&acme->lock);
     free(acme->eab_spent);
+    free(acme->revoked);
     free(acme);
 }
 

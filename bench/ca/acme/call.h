@@ -105,10 +105,14 @@ void ca_serve_challenge(struct ca_call *call);
 void ca_serve_certificate(struct ca_call *call);
 void ca_serve_revoke(struct ca_call *call);
 void ca_serve_renewal_info(struct ca_call *call);
+void ca_serve_other(struct ca_call *call); /* of every method */
 
 /* External account binding (RFC 8555 section 7.3.4): *ret_number is the key's number, or -1 when
  * none was given. False with a problem. Without the lock. */
 bool ca_binding_check(struct ca_call *call, struct ca_json binding, int *ret_number) MUST_USE;
+
+/* Puts a certificate on its issuer's CRL; with the lock. */
+bool ca_revoked_note(struct acme *acme, uint32_t certificate) MUST_USE;
 
 /* An ARI certificate identifier (RFC 9773 section 4.1): the certificate's id, or 0. With the lock.
  */

@@ -146,8 +146,8 @@ static bool revoke(struct ca_call *call, struct span der, const struct certifica
 {
     struct acme *acme = call->acme;
     unsigned char digest[CA_KEY_DIGEST];
-    struct ca_certificate *certificate =
-        certificate_at(acme, certificate_by_serial(acme, parts->serial));
+    uint32_t id = certificate_by_serial(acme, parts->serial);
+    struct ca_certificate *certificate = certificate_at(acme, id);
     if (certificate == NULL || !span_equal(der, span_make(certificate->der, certificate->der_len)))
         return ca_refuse(call, 400, "malformed", "Unable to find specified certificate.");
     if (certificate->revoked != 0)
@@ -161,6 +161,8 @@ static bool revoke(struct ca_call *call, struct span der, const struct certifica
         return ca_refuse(call, 403, "unauthorized",
                          "JWK embedded in revocation request must be the same public key as the "
                          "cert to be revoked");
+    if (!ca_revoked_note(acme, id))
+        return ca_refuse(call, 500, "serverInternal", "no memory");
     certificate->revoked = call->now;
     certificate->reason = (uint8_t)reason;
     acme->counts.revoked++;

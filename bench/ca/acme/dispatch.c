@@ -126,7 +126,7 @@ void acme_answer(struct acme *acme, enum ca_endpoint endpoint, const struct ca_r
     if (endpoint != CA_DIRECTORY)
         ca_link(&call, "index", "%s", resources[CA_DIRECTORY].path);
     if (endpoint >= CA_OTHER)
-        (void)ca_refuse(&call, 404, "malformed", "There is no such resource");
+        ca_serve_other(&call);
     else
         serve(&call);
     ca_key_release(call.key);

@@ -110,6 +110,8 @@ struct acme {
     struct ca_index valid; /* the latest valid authorization of an account for a name */
     bool *eab_spent;       /* by number of the key */
     struct arena texts;
+    uint32_t *revoked; /* certificates */
+    size_t revoked_count, revoked_capacity;
     uint32_t renew_through; /* certificates of all accounts */
     struct acme_counts counts;
 };
