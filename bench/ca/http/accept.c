@@ -45,9 +45,7 @@ static bool connection_enter(struct server *server, const struct peer *peer)
         atomic_fetch_sub(&server->connections_now, 1);
         return false;
     }
-    unsigned most = atomic_load(&server->connections_most);
-    while (now > most && !atomic_compare_exchange_weak(&server->connections_most, &most, now))
-        ;
+    most_raise(&server->connections_most, now);
     atomic_fetch_add(&server->connections, 1);
     return true;
 }

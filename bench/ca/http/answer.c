@@ -79,6 +79,8 @@ void exchange_release(struct exchange *exchange)
     struct peer *peer = exchange->peer;
     struct server_thread *thread = peer->thread;
     thread_timer_forget(thread, &exchange->timed);
+    if (exchange->asked)
+        atomic_fetch_sub_explicit(&thread->server->requests_now, 1, memory_order_relaxed);
     if (exchange->held)
         peer->held--;
     if (exchange->ready)
@@ -188,6 +190,10 @@ void exchange_run(struct exchange *exchange, struct ca_request *request)
     request->tls = peer->ssl != NULL;
     request->thread = thread->number;
     request->now_us = now_us();
+    exchange->asked = true;
+    most_raise(
+        &thread->server->requests_most,
+        1 + atomic_fetch_add_explicit(&thread->server->requests_now, 1, memory_order_relaxed));
     thread->server->handle(thread->server->context, request, response);
     if (response->status < 200 || response->status > 599)
         exchange_fail(exchange, 500);

@@ -44,6 +44,8 @@ struct server {
     atomic_uint limit_requests;
     atomic_uint connections_now;
     atomic_uint connections_most;
+    atomic_uint requests_now;
+    atomic_uint requests_most;
     atomic_uint_fast64_t connections;
     atomic_uint_fast64_t refused;
 };
@@ -97,6 +99,7 @@ struct exchange {
     struct peer *peer;
     enum ca_method method;
     bool last;   /* the connection ends after it */
+    bool asked;  /* the handler was: it is counted as a request under way */
     bool held;   /* the answer waits, perhaps for ever */
     bool ready;  /* it may go out */
     bool cut;    /* the body ends at body_end, and is then broken off */
@@ -186,6 +189,9 @@ struct peer {
     struct http1 http1;
     struct http2 http2;
 };
+
+/* server.c */
+void most_raise(atomic_uint *most, unsigned now); /* to `now`, when that is more */
 
 /* thread.c */
 bool thread_open(struct server_thread *thread, struct server *server, unsigned number,

@@ -107,6 +107,13 @@ void server_limit(struct server *server, const struct server_limits *limits)
     atomic_store(&server->limit_requests, limits->requests_per_connection);
 }
 
+void most_raise(atomic_uint *most, unsigned now)
+{
+    unsigned before = atomic_load_explicit(most, memory_order_relaxed);
+    while (now > before && !atomic_compare_exchange_weak(most, &before, now))
+        ;
+}
+
 void server_count(struct server *server, struct server_counts *ret_counts)
 {
     struct server_counts counts = {
@@ -114,6 +121,8 @@ void server_count(struct server *server, struct server_counts *ret_counts)
         .refused = atomic_load(&server->refused),
         .connections_now = atomic_load(&server->connections_now),
         .connections_most = atomic_load(&server->connections_most),
+        .requests_now = atomic_load(&server->requests_now),
+        .requests_most = atomic_load(&server->requests_most),
     };
     for (unsigned i = 0; i < server->options.threads; i++) {
         struct thread_counts *thread = &server->threads[i].counts;
