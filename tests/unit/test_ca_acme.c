@@ -79,6 +79,8 @@ static void resources_are_told_apart_by_path(void)
         enum ca_endpoint endpoint;
     } cases[] = {{"/directory", CA_DIRECTORY},
                  {"/directory?x", CA_DIRECTORY},
+                 {"/dir", CA_DIRECTORY},
+                 {"/dirs", CA_OTHER},
                  {"/new-order", CA_NEW_ORDER},
                  {"/new-orders", CA_OTHER},
                  {"/orders/1?cursor=2", CA_ORDERS},

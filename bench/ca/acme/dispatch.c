@@ -41,6 +41,8 @@ enum ca_endpoint acme_endpoint(struct span path)
 {
     struct span rest = path;
     path = span_split(&rest, '?');
+    if (span_is(path, "/dir")) /* as at Pebble */
+        return CA_DIRECTORY;
     for (int i = 0; i < CA_OTHER; i++) {
         const char *own = resources[i].path;
         bool has_id = own[strlen(own) - 1] == '/';
