@@ -51,6 +51,9 @@
 
 struct weather;
 
+/* The document, for --help and the control port's "GET /". */
+extern const char weather_help[];
+
 enum body_fault {
     BODY_GOOD,
     BODY_OVERSIZED,   /* megabytes of JSON white space before the end */

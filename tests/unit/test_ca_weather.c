@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "ca/weather.h"
 #include "ca/weather/names.h"
+#include "ca/weather/settings.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -503,6 +504,14 @@ static void bodies_are_spoilt(void)
     ca_response_free(&response);
 }
 
+static void help_names_everything(void)
+{
+    for (int i = 0; i < CA_ENDPOINTS; i++)
+        CHECK_CONTAINS(weather_help, ca_endpoint_name((enum ca_endpoint)i));
+    for (size_t kind = FAULT_NONE + 1; kind < FAULT_KINDS; kind++)
+        CHECK_CONTAINS(weather_help, fault_name(kind));
+}
+
 static const struct test tests[] = {
     TEST(nothing_set_does_nothing),
     TEST(documents_are_refused),
@@ -518,6 +527,7 @@ static const struct test tests[] = {
     TEST(many_buckets_are_kept),
     TEST(domains_are_registered),
     TEST(bodies_are_spoilt),
+    TEST(help_names_everything),
 };
 
 TESTS_MAIN(tests)
