@@ -255,6 +255,14 @@ static void keys_that_are_refused(void)
     accepted(&facts);
     CHECK_INT(facts.key.bits, 2056);
     EVP_PKEY_free(odd);
+    /* Even numbers: seen before the signature is. */
+    char *exponent = memmem(der.data, der.len, "\x02\x03\x01\x00\x01", 5);
+    CHECK(exponent != NULL);
+    exponent[4] = 2;
+    refused("weak RSA key");
+    exponent[4] = 1;
+    exponent[-1] = (char)(exponent[-1] ^ 1);
+    refused("weak RSA key");
 }
 
 /* A CSR whose contents are as given and whose signature, by `key`, is good: whatever is wrong with
@@ -423,6 +431,13 @@ static void patched_requests_are_refused(void)
     accepted(&facts);
     patched("\x0d\x01\x09\x0f", "\x0d\x01\x09\x0e", 4);
     refused("asks for extensions twice");
+    csr_wish_make(&(struct csr_wish){.key = key,
+                                     .extensions = {{NID_subject_alt_name, "DNS:a.example"},
+                                                    {NID_netscape_comment, "a comment"}}},
+                  &der);
+    accepted(&facts);
+    patched("\x60\x86\x48\x01\x86\xf8\x42", "\x60\x86\x48\x01\x80\xf8\x42", 7);
+    refused("damaged extension");
     /* A point that is not on the curve. */
     csr_wish_names(key, "DNS:a.example", &der);
     accepted(&facts);
