@@ -232,17 +232,22 @@ static bool input_append(const json_t *protected, struct span payload, struct bu
     return true;
 }
 
-/* Appends the flattened serialization (RFC 7515 section 7.2.2). */
+static bool member_append(struct buf *out, const char *before, struct span base64url)
+{
+    return buf_append_text(out, before) && buf_append_span(out, base64url);
+}
+
+/* Appends the flattened serialization (RFC 7515 section 7.2.2). Its values are base64url, which
+ * holds nothing that JSON escapes; jansson would look at each character, 5 us a request. */
 static bool serialize(struct span input, struct span signature, struct buf *out,
                       struct error *error)
 {
     struct span payload = input;
     struct span protected = span_split(&payload, '.');
     size_t before = out->len;
-    json_t *json CLEANUP(json_release) =
-        json_pack("{s:s%,s:s%,s:s%}", "protected", protected.data, protected.len, "payload",
-                  payload.data, payload.len, "signature", signature.data, signature.len);
-    if (json != NULL && json_append(out, json))
+    if (member_append(out, "{\"protected\":\"", protected) &&
+        member_append(out, "\",\"payload\":\"", payload) &&
+        member_append(out, "\",\"signature\":\"", signature) && buf_append_text(out, "\"}"))
         return true;
     out->len = before;
     if (out->data != NULL)
