@@ -20,13 +20,17 @@ static inline double micro_wall_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+static inline double micro_seconds(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / MICROSECONDS_PER_SECOND;
+}
+
 /* User and system time of all threads of this process. */
 static inline double micro_cpu_s(void)
 {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / MICROSECONDS_PER_SECOND;
+    return micro_seconds(usage.ru_utime) + micro_seconds(usage.ru_stime);
 }
 
 static inline _Noreturn void micro_fail(const char *what, const char *why)

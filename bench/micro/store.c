@@ -15,7 +15,8 @@
  * its io_uring. Each measurement is made in a new folder below --folder (else the current one), and
  * the folders are left there: ext4 is slow for minutes at making files after many were removed. */
 #include "io/store.h"
-#include "base/clock.h"
+#include "micro.h"
+
 #include "base/span.h"
 #include "io/file.h"
 
@@ -24,10 +25,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define CERTIFICATES_DEFAULT 2000
@@ -47,17 +45,6 @@ struct certificate {
     char full[FULL_SIZE]; /* the certificate, then the chain */
     struct store_job job;
 };
-
-static int fail(const char *what, const char *why)
-{
-    fprintf(stderr, "bench-store: %s: %s\n", what, why);
-    return 1;
-}
-
-static void die(const char *what, const char *why)
-{
-    exit(fail(what, why));
-}
 
 static void text_fill(char *text, size_t size, unsigned seed)
 {
@@ -126,7 +113,7 @@ static void job_done(struct store_job *job)
 {
     struct certificate *own = job->owner;
     if (!job->ok)
-        die(own->name, job->error.text);
+        micro_fail(own->name, job->error.text);
     pthread_mutex_lock(&fleet.lock);
     if (job->step == STORE_KEY) {
         chain_submit(&fleet, own);
@@ -145,14 +132,13 @@ static void store_measure(const char *root, enum store_mode mode, unsigned count
 {
     struct store_options options = {.mode = mode, .root = root, .batch = batch, .done = job_done};
     struct error error;
-    if (!store_new(&options, &fleet.store, &error))
-        die("the store", error.text);
+    micro_must(store_new(&options, &fleet.store, &error), "the store", &error);
     fleet.next = fleet.done = fleet.begun = 0;
     fleet.count = count;
     fleet.batch = batch;
     fleet.certificates = calloc(batch, sizeof *fleet.certificates);
     if (fleet.certificates == NULL)
-        die("the store", "no memory");
+        micro_fail("the store", "no memory");
     pthread_mutex_lock(&fleet.lock);
     while (fleet.begun < (batch + 1) / 2 && fleet.next < count)
         key_submit(&fleet, &fleet.certificates[fleet.begun++]);
@@ -168,7 +154,7 @@ static void store_measure(const char *root, enum store_mode mode, unsigned count
 static void call_check(bool ok, const char *what)
 {
     if (!ok)
-        die(what, strerror(errno));
+        micro_fail(what, strerror(errno));
 }
 
 static void descriptor_sync(int fd, const char *what)
@@ -242,11 +228,6 @@ static void one_by_one_measure(const char *root, bool sync_folders, unsigned cou
 static const char *const ways[] = {"ring", "plain", "one-by-one", "one-by-one-files"};
 enum { WAY_RING, WAY_PLAIN, WAY_ONE, WAY_ONE_FILES, WAYS };
 
-static double seconds_of(struct timeval time)
-{
-    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
-}
-
 static bool is_store(int way)
 {
     return way == WAY_RING || way == WAY_PLAIN;
@@ -257,34 +238,26 @@ static void measure(const char *folder, int way, unsigned batch, unsigned count)
     char root[PATH_MAX];
     int len = snprintf(root, sizeof root, "%s/%s-%u-XXXXXX", folder, ways[way], batch);
     if (len < 0 || (size_t)len >= sizeof root)
-        die(folder, strerror(ENAMETOOLONG));
+        micro_fail(folder, strerror(ENAMETOOLONG));
     call_check(mkdtemp(root) != NULL, root);
     /* What earlier measurements left to be written is not this one's. */
     sync();
     struct rusage before;
     struct rusage after;
     getrusage(RUSAGE_SELF, &before);
-    int64_t begin_ms = clock_monotonic_ms();
+    double begin_s = micro_wall_s();
     if (is_store(way))
         store_measure(root, way == WAY_RING ? STORE_RING : STORE_SYNC, count, batch);
     else
         one_by_one_measure(root, way == WAY_ONE, count);
-    double wall_s = (double)(clock_monotonic_ms() - begin_ms) / 1e3;
+    double wall_s = micro_wall_s() - begin_s;
     getrusage(RUSAGE_SELF, &after);
-    double user_s = seconds_of(after.ru_utime) - seconds_of(before.ru_utime);
-    double system_s = seconds_of(after.ru_stime) - seconds_of(before.ru_stime);
+    double user_s = micro_seconds(after.ru_utime) - micro_seconds(before.ru_utime);
+    double system_s = micro_seconds(after.ru_stime) - micro_seconds(before.ru_stime);
     printf("{\"how\": \"%s\", \"batch\": %u, \"certificates\": %u, \"wall_s\": %.3f, "
            "\"cpu_s\": %.3f, \"user_s\": %.3f, \"system_s\": %.3f}\n",
            ways[way], batch, count, wall_s, user_s + system_s, user_s, system_s);
     fflush(stdout);
-}
-
-static unsigned number_read(const char *option, const char *text, unsigned most)
-{
-    uint64_t number;
-    if (!span_to_u64(span_of(text), most, &number) || number == 0)
-        die(option, "not a number, or too large");
-    return (unsigned)number;
 }
 
 static int way_read(const char *text)
@@ -292,8 +265,7 @@ static int way_read(const char *text)
     for (int way = 0; way < WAYS; way++)
         if (strcmp(text, ways[way]) == 0)
             return way;
-    die("--how", "ring, plain, one-by-one or one-by-one-files");
-    return 0;
+    micro_fail("--how", "ring, plain, one-by-one or one-by-one-files");
 }
 
 static const char usage_text[] =
@@ -331,10 +303,10 @@ int main(int argc, char **argv)
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
         case 'n':
-            count = number_read("--certificates", optarg, CERTIFICATES_MAX);
+            count = micro_number(optarg, CERTIFICATES_MAX);
             break;
         case 'b':
-            batch = number_read("--batch", optarg, BATCH_MAX);
+            batch = micro_number(optarg, BATCH_MAX);
             break;
         case 'w':
             way = way_read(optarg);
@@ -355,8 +327,7 @@ int main(int argc, char **argv)
         return 2;
     }
     struct error error;
-    if (!folder_make(folder, 0700, &error))
-        return fail("--folder", error.text);
+    micro_must(folder_make(folder, 0700, &error), "--folder", &error);
     text_fill(chain, CHAIN_SIZE, 0);
     measure_all(folder, way, batch, count);
     return 0;
