@@ -10,6 +10,8 @@
  * out; the others go on. */
 #include "store/batch.h"
 
+#include "file/bytes.h"
+
 #include <stdlib.h>
 
 bool batch_new(size_t capacity, struct batch *ret_batch, struct error *error)
@@ -68,7 +70,10 @@ static void targets_sync(struct batch *batch)
 {
     if (batch->target_count == 0)
         return;
-    batch->syncer->sync(batch->syncer, batch->targets, batch->target_count);
+    size_t led = batch->one_leads && batch->target_count > 1;
+    if (led > 0)
+        batch->targets[0].error = bytes_sync(batch->targets[0].fd);
+    batch->syncer->sync(batch->syncer, batch->targets + led, batch->target_count - led);
     for (size_t i = 0; i < batch->target_count; i++) {
         const struct sync_target *target = &batch->targets[i];
         if (target->work != NULL && target->file != NULL)

@@ -10,6 +10,7 @@
 
 struct batch {
     struct syncer *syncer;
+    bool one_leads; /* one fsync of a round goes before the others */
     store_point *point;
     int archive_fd;
     int live_fd;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -191,6 +193,16 @@ static void store_release(struct store *store)
     free(store);
 }
 
+/* On XFS, fsyncs that begin together force the log each for itself; after one has forced it, those
+ * of what was written before find little to do. (Batches of 64: 164 to 143 us of CPU a certificate,
+ * 829 to 1,342 certificates a second.) On ext4 with a journal they share its commit anyway, and
+ * without one they have nothing to share. */
+static bool one_leads(int folder_fd)
+{
+    struct statfs status;
+    return fstatfs(folder_fd, &status) == 0 && status.f_type == XFS_SUPER_MAGIC;
+}
+
 static bool store_open(struct store *store, const struct store_options *options, size_t size,
                        struct error *error)
 {
@@ -199,6 +211,7 @@ static bool store_open(struct store *store, const struct store_options *options,
     batch->point = options->point;
     batch->archive_fd = root_open(options->root, "archive", error);
     TRY(batch->archive_fd >= 0);
+    batch->one_leads = one_leads(batch->archive_fd);
     batch->shared = shared_new(batch->archive_fd);
     if (batch->shared == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for the store");

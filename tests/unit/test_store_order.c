@@ -4,7 +4,9 @@
 #include "store_jobs.h"
 
 #include <limits.h>
+#include <linux/magic.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 #define EVENTS_MAX 200
 
@@ -19,6 +21,7 @@ static struct {
     int fails;
     int link_error; /* what the next `link_fails` links give */
     int link_fails;
+    bool is_xfs; /* says that it is, where one fsync goes before the others */
 } disk = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* The path of a descriptor below the scratch folder, false for any other. */
@@ -47,6 +50,7 @@ int disk_renameat(int from_fd, const char *from, int to_fd, const char *to) __as
 int disk_linkat(int from_fd, const char *from, int to_fd, const char *to,
                 int flags) __asm__("linkat");
 int disk_symlinkat(const char *target, int folder_fd, const char *name) __asm__("symlinkat");
+int disk_fstatfs(int fd, struct statfs *status) __asm__("fstatfs64");
 
 int disk_fsync(int fd)
 {
@@ -95,6 +99,13 @@ int disk_symlinkat(const char *target, int folder_fd, const char *name)
 {
     entry_note("symlink", folder_fd, name);
     return (int)syscall(SYS_symlinkat, target, folder_fd, name);
+}
+
+int disk_fstatfs(int fd, struct statfs *status)
+{
+    CHECK(fd >= 0);
+    *status = (struct statfs){.f_type = disk.is_xfs ? XFS_SUPER_MAGIC : EXT4_SUPER_MAGIC};
+    return 0;
 }
 
 int disk_renameat(int from_fd, const char *from, int to_fd, const char *to)
@@ -391,6 +402,14 @@ static void a_failed_sync_of_a_shared_folder_fails_all_that_need_it(void)
     store_free(store);
 }
 
+static void the_same_where_one_goes_before_the_others(void)
+{
+    disk.is_xfs = true;
+    every_step_is_durable_before_the_next();
+    a_failed_sync_fails_only_its_job();
+    disk.is_xfs = false;
+}
+
 static const struct test tests[] = {
     TEST(every_step_is_durable_before_the_next),
     TEST(a_file_that_is_there_is_replaced_durably),
@@ -399,6 +418,7 @@ static const struct test tests[] = {
     TEST(without_links_each_has_its_own_file),
     TEST(a_repeated_job_syncs_the_folders_again),
     TEST(a_failed_sync_fails_only_its_job),
+    TEST(the_same_where_one_goes_before_the_others),
     TEST(a_failed_sync_of_a_shared_folder_fails_all_that_need_it),
 };
 
