@@ -74,7 +74,8 @@ static bool signed_by_key(const struct crypto_context *context, struct span der,
     if (!EVP_PKEY_is_a(key, known->key_type))
         return false;
     const EVP_MD *digest = crypto_digest(context, known->digest);
-    const struct ecdsa_verifier *verifier = digest != NULL ? issuer_key_verifier(issuer) : NULL;
+    const struct ecdsa_verifier *verifier =
+        digest != NULL ? issuer_key_verifier(context, issuer) : NULL;
     if (verifier != NULL)
         return signature_holds_quickly(certificate, verifier, digest);
     return signature_holds(context, certificate, key, known->digest);

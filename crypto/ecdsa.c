@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 struct ecdsa_verifier {
+    OSSL_LIB_CTX *library;
     EC_GROUP *base; /* the curve; outside of P-256 with a table for its generator */
     EC_GROUP *own;  /* the same with the public key for its generator, and a table for that */
     /* What makes EC_POINT_mul take the way with a table outside of P-256, where a lone generator
@@ -61,7 +62,7 @@ static bool verifier_fill(struct ecdsa_verifier *verifier, EVP_PKEY *key, struct
 {
     struct key_point point;
     TRY(key_point_of(key, spec, &point, error));
-    verifier->base = EC_GROUP_new_by_curve_name(curve_of(spec));
+    verifier->base = EC_GROUP_new_by_curve_name_ex(verifier->library, NULL, curve_of(spec));
     EC_POINT *public_point = verifier->base != NULL ? EC_POINT_new(verifier->base) : NULL;
     BIGNUM *x = BN_bin2bn(point.x, (int)point.width, NULL);
     BIGNUM *y = BN_bin2bn(point.y, (int)point.width, NULL);
@@ -75,7 +76,8 @@ static bool verifier_fill(struct ecdsa_verifier *verifier, EVP_PKEY *key, struct
     return ok || crypto_error(error, "preparing a public key");
 }
 
-bool ecdsa_verifier_new(EVP_PKEY *key, struct ecdsa_verifier **ret_verifier, struct error *error)
+bool ecdsa_verifier_new(const struct crypto_context *context, EVP_PKEY *key,
+                        struct ecdsa_verifier **ret_verifier, struct error *error)
 {
     struct key_spec spec;
     if (!key_spec_of(key, &spec) || curve_of(spec) == NID_undef)
@@ -83,6 +85,7 @@ bool ecdsa_verifier_new(EVP_PKEY *key, struct ecdsa_verifier **ret_verifier, str
     struct ecdsa_verifier *verifier = calloc(1, sizeof *verifier);
     if (verifier == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for a public key");
+    verifier->library = crypto_library(context);
     if (!verifier_fill(verifier, key, spec, error)) {
         ecdsa_verifier_free(verifier);
         return false;
@@ -177,7 +180,7 @@ static bool verify(const struct ecdsa_verifier *verifier, struct span hash, stru
 bool ecdsa_verify(const struct ecdsa_verifier *verifier, struct span hash, struct span r,
                   struct span s)
 {
-    BN_CTX *scratch = BN_CTX_new();
+    BN_CTX *scratch = BN_CTX_new_ex(verifier->library);
     EC_POINT *sum = EC_POINT_new(verifier->base);
     EC_POINT *part = EC_POINT_new(verifier->own);
     bool ok = false;

@@ -142,7 +142,8 @@ EVP_PKEY *issuer_key_pkey(const struct issuer_key *key)
     return key->key;
 }
 
-const struct ecdsa_verifier *issuer_key_verifier(struct issuer_key *key)
+const struct ecdsa_verifier *issuer_key_verifier(const struct crypto_context *context,
+                                                 struct issuer_key *key)
 {
     struct ecdsa_verifier *verifier = atomic_load(&key->verifier);
     if (verifier != NULL || key->pays_after == 0 || atomic_load(&key->uses) < key->pays_after)
@@ -150,7 +151,7 @@ const struct ecdsa_verifier *issuer_key_verifier(struct issuer_key *key)
     /* Two threads may make it at once; the second one's is dropped. */
     struct ecdsa_verifier *none = NULL;
     struct error error;
-    if (!ecdsa_verifier_new(key->key, &verifier, &error))
+    if (!ecdsa_verifier_new(context, key->key, &verifier, &error))
         return NULL;
     if (atomic_compare_exchange_strong(&key->verifier, &none, verifier))
         return verifier;

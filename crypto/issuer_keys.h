@@ -24,7 +24,8 @@ EVP_PKEY *issuer_key_pkey(const struct issuer_key *key); /* borrowed */
 
 /* The table for verifying, when the key is an ECDSA key that pays for one, else NULL. The use that
  * makes it worth the time makes it. */
-const struct ecdsa_verifier *issuer_key_verifier(struct issuer_key *key);
+const struct ecdsa_verifier *issuer_key_verifier(const struct crypto_context *context,
+                                                 struct issuer_key *key);
 
 /* Whether the key was found to have signed the certificate with this SHA-256 before: issuers'
  * certificates are the same in every chain. */

@@ -33,7 +33,7 @@ static struct subject subject_make(unsigned bits)
     struct subject subject = {.bits = bits};
     CHECK_OK(key_generate(context, (struct key_spec){KEY_ECDSA, bits}, &subject.key, &error),
              error);
-    CHECK_OK(ecdsa_verifier_new(subject.key, &subject.verifier, &error), error);
+    CHECK_OK(ecdsa_verifier_new(context, subject.key, &subject.verifier, &error), error);
     return subject;
 }
 
@@ -222,7 +222,7 @@ static void points_beyond_the_order(void)
         CHECK(EC_POINT_mul(group, point, minus_hash, point, seven, scratch) == 1);
         CHECK(EC_POINT_mul(group, point, NULL, point, inverse, scratch) == 1);
         subject.key = key_of_point(curves[c], group, point);
-        CHECK_OK(ecdsa_verifier_new(subject.key, &subject.verifier, &error), error);
+        CHECK_OK(ecdsa_verifier_new(context, subject.key, &subject.verifier, &error), error);
         struct span r_span = span_make(r_bytes, (size_t)BN_bn2bin(r, r_bytes));
         struct span s_span = span_make(s_bytes, sizeof s_bytes);
         struct span hash_span = span_make(hash, sizeof hash);
@@ -273,7 +273,7 @@ static void other_keys_have_no_verifier(void)
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         CHECK_INT(ecdsa_verifier_pays_after(others[i]), 0);
         CHECK_OK(key_generate(context, others[i], &key, &error), error);
-        CHECK(!ecdsa_verifier_new(key, &verifier, &error));
+        CHECK(!ecdsa_verifier_new(context, key, &verifier, &error));
         CHECK_INT(error.kind, ERROR_CONFIG);
         CHECK(verifier == NULL);
         EVP_PKEY_free(key);

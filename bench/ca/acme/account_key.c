@@ -132,7 +132,8 @@ static const struct ecdsa_verifier *table_of(struct ca_key *key)
         atomic_fetch_add(&key->uses, 1) != key->uses_before_table)
         return table;
     /* Only one thread comes here, once; the others use EVP meanwhile. */
-    if (atomic_fetch_add(&tables, 1) >= TABLES_MAX || !ecdsa_verifier_new(key->key, &table, NULL)) {
+    if (atomic_fetch_add(&tables, 1) >= TABLES_MAX ||
+        !ecdsa_verifier_new(key->context, key->key, &table, NULL)) {
         atomic_fetch_sub(&tables, 1);
         return NULL;
     }
