@@ -4,6 +4,8 @@ A client gives phases. A phase is a row of the result: commands that run one aft
 where the certificates then are. Every client gets the same directory URL, the same trust (by its
 own means, so that HTTPS is checked by all), the same names, P-256 keys, and one webroot."""
 
+import functools
+import os
 import shlex
 import shutil
 import subprocess
@@ -12,9 +14,12 @@ from pathlib import Path
 
 from harness.fleet import Fleet, account, certificate
 
+from bench.harness.machine import package_version
+
 SYSTEM_TRUST = "/etc/ssl/certs/ca-certificates.crt"
-IN_FLIGHT = 16  # Pebble locks up for ever with more than about 32 orders at once
+IN_FLIGHT = 64  # of those that do several orders at once
 EMAIL = "ops@example.com"
+GO_LIBRARY = "golang-golang-x-crypto-dev"
 
 
 @dataclass
@@ -26,6 +31,8 @@ class Job:
     ca_file: Path
     webroot: Path
     names: list
+    challenge: str  # "http-01", or "none": the names are authorized already
+    in_flight: int  # for those that do several at once
 
     @property
     def challenges(self):
@@ -47,9 +54,25 @@ ONE_EACH = "one process a certificate, one after the other"
 ONE_FOR_ALL = "one process, one certificate after the other"
 
 
-class Certmill:
+class Client:
+    name = package = ""
+    concurrent = False
+    in_flight = 1
+    challenges = ("http-01",)
+
+    def missing(self):
+        """Why it cannot be measured here; None: it can."""
+        return None if shutil.which(self.name) else f"no program {self.name} on this machine"
+
+    def version(self):
+        return package_version(self.package)
+
+
+class Certmill(Client):
     name = package = "certmill"
-    large = True  # has a row with ten times as many certificates
+    concurrent = True
+    in_flight = IN_FLIGHT
+    challenges = ("none", "http-01")
 
     def __init__(self, program):
         self.program = program
@@ -64,39 +87,76 @@ class Certmill:
 
     def phases(self, job):
         fleet = Fleet(job.folder, job.ca_file)
-        fleet.accounts["compare"] = account(job.directory, email=EMAIL)
-        fleet.defaults = {"account": "compare", "challenge": "http-01"}
+        fleet.accounts["bench"] = account(job.directory, email=EMAIL)
+        fleet.defaults = {"account": "bench", "challenge": job.challenge}
         fleet.solvers = {"http-01": {"webroot": str(job.webroot)}}
-        fleet.limits["in-flight"] = IN_FLIGHT
+        fleet.limits["in-flight"] = job.in_flight
         fleet.certificates = [certificate(name, [name]) for name in job.names]
         fleet.write()
 
         def pair_of(name):
             return fleet.live(name) / "fullchain.pem", fleet.live(name) / "privkey.pem"
         trust = ["--ca-file", job.ca_file]
-        return [Phase("certmill", f"one process, {IN_FLIGHT} orders in flight",
+        return [Phase("certmill", f"one process, {job.in_flight} orders at once",
                       [[self.program, "run", fleet.manifest, *trust, "--progress", "never"]],
                       pair_of,
                       setup=[[self.program, "accounts", "register", fleet.manifest, *trust]])]
 
 
-class Peer:
-    """A client of a Debian package."""
+class GoAcme(Client):
+    """The concurrent Go client of bench/peers/go, built with Debian's packages alone."""
 
-    large = False
-    name = package = ""
+    name = "go"
+    concurrent = True
+    in_flight = IN_FLIGHT
+    challenges = ("none", "http-01")
+    source = Path(__file__).resolve().parent / "go"
+
+    def __init__(self, folder):
+        self._folder = folder
+
+    @functools.cached_property
+    def _built(self):
+        """(program, None) or (None, why not)."""
+        if not shutil.which("go"):
+            return None, "no program go on this machine"
+        if not Path("/usr/share/gocode/src/golang.org/x/crypto/acme").is_dir():
+            return None, f"no {GO_LIBRARY} on this machine"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        program = self._folder / "go-acme"
+        env = {**os.environ, "GO111MODULE": "off", "GOFLAGS": "", "GOPATH": "/usr/share/gocode",
+               "GOCACHE": str(self._folder / "cache")}
+        done = subprocess.run(["go", "build", "-o", program, "."], cwd=self.source, env=env,
+                              capture_output=True, text=True, timeout=300)
+        if done.returncode != 0:
+            return None, f"it does not build: {done.stderr.strip()}"
+        return program, None
 
     def missing(self):
-        """Why it cannot be measured here; None: it can."""
-        return None if shutil.which(self.name) else f"no program {self.name} on this machine"
+        return self._built[1]
 
     def version(self):
-        done = subprocess.run(["dpkg-query", "--show", "--showformat=${Version}", self.package],
-                              capture_output=True, text=True, timeout=10)
-        return done.stdout.strip() or "unknown"
+        done = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True,
+                              timeout=20)
+        return f"{done.stdout.strip()}, x/crypto {package_version(GO_LIBRARY)}"
+
+    def phases(self, job):
+        program, _ = self._built
+        account_key, names = job.folder / "account.key", job.folder / "names"
+        names.write_text("\n".join(job.names) + "\n")
+        common = [program, "-directory", job.directory, "-ca-file", job.ca_file,
+                  "-account", account_key]
+        webroot = ["-webroot", job.webroot] if job.challenge == "http-01" else []
+
+        def pair_of(name):
+            return job.folder / f"{name}.crt", job.folder / f"{name}.key"
+        return [Phase("go", f"one process, {job.in_flight} orders at once",
+                      [[*common, "-names", names, "-out", job.folder, *webroot,
+                        "-concurrency", job.in_flight]], pair_of,
+                      setup=[[*common, "-register"]])]
 
 
-class Certbot(Peer):
+class Certbot(Client):
     name = package = "certbot"
 
     def phases(self, job):
@@ -119,7 +179,7 @@ class Certbot(Peer):
                 Phase("certbot renew", ONE_FOR_ALL, [again], pair_of, env=env)]
 
 
-class Lego(Peer):
+class Lego(Client):
     name = package = "lego"
 
     def phases(self, job):
@@ -137,7 +197,7 @@ class Lego(Peer):
                       {"LEGO_CA_CERTIFICATES": str(job.ca_file)})]
 
 
-class Uacme(Peer):
+class Uacme(Client):
     """Has no option for its trust, so it sees another system trust: the test CA's file is bound
     over the system's in a mount namespace of its own. That needs root or user namespaces."""
 
@@ -169,7 +229,7 @@ class Uacme(Peer):
                       {"UACME_CHALLENGE_PATH": str(job.challenges)}, self._wrapper(job.ca_file))]
 
 
-class Dehydrated(Peer):
+class Dehydrated(Client):
     name = package = "dehydrated"
 
     def phases(self, job):
@@ -189,5 +249,7 @@ class Dehydrated(Peer):
                       [[*common, "--register", "--accept-terms"]])]
 
 
-PEERS = (Lego, Certbot, Uacme, Dehydrated)
-NAMES = ["certmill", *(each.name for each in PEERS)]
+def all_clients(bench):
+    """All that are known, in the order in which they are shown."""
+    return (Certmill(bench.certmill), GoAcme(bench.out / "go"), Lego(), Certbot(), Uacme(),
+            Dehydrated())

@@ -17,9 +17,9 @@ from harness.certmill import environment, program  # noqa: E402
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text()
 
-# Commands that other tests run: bench/demo by tests/servers/test_demo.py, bench/compare by its own
-# test, tests/fuzz/run by the fuzzers' tests; and tests/run is what runs this test.
-ELSEWHERE = {"bench/demo", "bench/compare", "bench/compare --readme", "tests/run",
+# Commands that other tests run: bench/demo by tests/servers/test_demo.py, bench/run by
+# tests/servers/test_bench.py, tests/fuzz/run by the fuzzers' tests; and tests/run runs this test.
+ELSEWHERE = {"bench/demo", "bench/run", "tests/run",
              "tests/fuzz/run 3600"}
 
 

@@ -1,0 +1,71 @@
+"""The result in words: Markdown, whole or as the README's section between its markers."""
+
+from bench.harness import keys, tables
+
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+
+INTRODUCTIONS = {
+    "scaling": "Orders of P-256 certificates with one name. CPU is user and system time of certmill "
+               "alone, from its start to its end; the CA takes its own from the same cores. An "
+               "order's memory is the peak above that of a run of ten, by the number in flight.",
+    "clients": "The same CA, names and key type, in interleaved rounds; medians. Each client is run "
+               "as its manual says, the Go client is `bench/peers/go`. The CA checks http-01 answers "
+               "through one webroot.",
+    "realistic": "What is possible follows from the CA alone: each request of an order takes 50 ms, "
+                 "validation and issuance 2 s; the limits are Let's Encrypt's. An order holds its "
+                 "place in flight during its requests and its validation, not while the CA issues. "
+                 "The share is that of the least possible time for all orders, with the first round "
+                 "trips and the last order's own time in it.",
+    "store": "Four files a certificate, on the file system at hand. `one-by-one-files` is write, "
+             "fsync, rename of each file; `one-by-one` also fsyncs the folders, as the store does. "
+             "`ring` and `plain` are the store with io_uring and without.",
+    "plan": "Entries with two names each. `run` holds the whole manifest and issues ten.",
+    "growth": "Fits over the rows above: the exponent of a power law through all points and through "
+              "the two largest; how well a straight line (a fixed part and so much for each) "
+              "explains them, and how far off it is where it is worst. It is called linear where "
+              "no exponent is above 1.1 and no point is more than 15 % off.",
+}
+CHARTS = {"scaling": (("rate.svg", "Orders a second by orders in flight"),
+                      ("cpu.svg", "CPU time an order by orders in flight"),
+                      ("memory.svg", "Peak memory by orders in flight")),
+          "clients": (("clients.svg", "CPU time a certificate by client, as bars"),),
+          "plan": (("plan.svg", "CPU time of planning by entries"),)}
+
+
+def introduction(section):
+    if section == "keys":
+        return ("Pre-validated fleets whose keys are most of the work, beside the time that the "
+                "keys alone take on all cores: as measured of the same code without a network, and "
+                f"as the CPU time of the run itself. The mixed fleet: {keys.weights_text('mixed')}.")
+    return INTRODUCTIONS.get(section, "")
+
+
+def conditions(result):
+    on = result["machine"]
+    libraries = ", ".join(f"{name} {version}" for name, version in on["libraries"].items())
+    return (f"Measured by `bench/run` ({result['scale']}) on {on['cpu']}, {on['cores']} cores, "
+            f"{on['memory_gib']} GiB, {on['file_system']}, Linux {on['kernel']}, {on['system']}, "
+            f"{result['date']}, certmill {result['version']}; load average before it: "
+            f"{on['load_before']:.1f}. The CA is {result['ca']}, on the same machine. {libraries}.")
+
+
+def markdown(result, charts_folder):
+    parts = []
+    for section in tables.SECTIONS:
+        rows = result["sections"].get(section)
+        if not rows:
+            continue
+        parts += [f"### {tables.SECTIONS[section][0]}\n", introduction(section),
+                  tables.markdown(section, rows)]
+        parts += [f"![{words}]({charts_folder}/{name})" for name, words in CHARTS.get(section, ())
+                  if name in result["charts"]]
+    parts.append(conditions(result))
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+def put_between(whole, text):
+    """Puts the text between the markers, which must be there once each and in order."""
+    if whole.count(BEGIN) != 1 or whole.count(END) != 1 or whole.index(END) < whole.index(BEGIN):
+        raise ValueError(f"there must be one {BEGIN}, and one {END} after it")
+    before, after = whole.split(BEGIN)[0], whole.split(END)[1]
+    return f"{before}{BEGIN}\n{text.strip()}\n{END}{after}"

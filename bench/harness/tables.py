@@ -1,0 +1,101 @@
+"""Rows as tables, for a terminal and for Markdown. A section's columns are data: a title, and how a
+row's value is shown."""
+
+from bench.harness.svg import rounded
+
+CHALLENGES = {"none": "pre-validated", "http-01": "http-01"}
+
+
+def number(key, factor=1, suffix=""):
+    def show(row):
+        value = row.get(key)
+        return "-" if value is None else rounded(factor * value) + suffix
+    return show
+
+
+def count(key):
+    return lambda row: f"{row[key]:,}"
+
+
+def text(key):
+    return lambda row: str(row[key])
+
+
+def challenge(row):
+    return CHALLENGES[row["challenge"]]
+
+
+def _verdict(row):
+    return "met" if row["met"] else "NOT met"
+
+
+def _limit(row):
+    return f"{'at least' if row['at_least'] else 'at most'} {rounded(row['limit'])} {row['unit']}"
+
+
+# Section -> (heading, columns). Left columns are text, the others are numbers.
+SECTIONS = {
+    "targets": ("What is promised, and what was measured", 1, (
+        ("what", text("what")), ("target", _limit),
+        ("measured", lambda row: f"{rounded(row['measured'])} {row['unit']}"),
+        ("", _verdict))),
+    "scaling": ("By orders in flight", 1, (
+        ("challenge", challenge), ("in flight", count("in_flight")), ("orders", count("orders")),
+        ("orders/s", number("orders_per_s")), ("CPU ms an order", number("cpu_ms")),
+        ("wall s", number("wall_s")), ("peak MiB", number("peak_kib", 1 / 1024)),
+        ("KiB an order in flight", number("order_kib")),
+        ("requests an order", number("requests")), ("the CA's CPU ms", number("ca_cpu_ms")))),
+    "clients": ("Beside other clients", 4, (
+        ("client", text("row")), ("version", text("version")), ("how it is run", text("how")),
+        ("challenge", challenge), ("certificates", count("certificates")),
+        ("certificates/s", number("per_s")), ("CPU ms a certificate", number("cpu_ms")),
+        ("times certmill's", number("ratio")), ("peak MiB", number("peak_mib")),
+        ("times certmill's", number("memory_ratio")),
+        ("requests", number("requests")))),
+    "realistic": ("A CA 50 ms away that takes 2 s to issue", 3, (
+        ("limited by", text("what")), ("possible, orders/s", text("formula")),
+        ("challenge", challenge), ("in flight", count("in_flight")), ("orders", count("orders")),
+        ("possible/s", number("possible_per_s")), ("reached/s", number("orders_per_s")),
+        ("share", number("share", 100, " %")), ("requests an order", number("requests")))),
+    "keys": ("Dear keys", 1, (
+        ("fleet", text("fleet")), ("keys", count("orders")),
+        ("CPU ms a key", number("key_cpu_ms")), ("keys x CPU / cores, s", number("expected_s")),
+        ("the run's CPU / cores, s", number("floor_s")), ("wall s", number("wall_s")),
+        ("over the keys", number("over_expected", 100, " %")),
+        ("over its own CPU", number("over_floor", 100, " %")))),
+    "store": ("Made durable", 1, (
+        ("how", text("way")), ("at once", count("at_once")),
+        ("a second", number("per_s")), ("CPU ms each", number("cpu_ms")),
+        ("times one by one", number("ratio")))),
+    "plan": ("Planning", 1, (
+        ("what", text("what")), ("entries", count("entries")),
+        ("live certificates", count("live")), ("wall s", number("wall_s")),
+        ("CPU s", number("cpu_s")), ("peak MiB", number("peak_mib")))),
+    "growth": ("How it grows", 2, (
+        ("cost", lambda row: f"{row['what']} ({row['unit']})"), ("with", text("of")),
+        ("exponent", number("exponent")), ("of the two largest", number("tail")),
+        ("R2 of a line", number("r2")), ("farthest from it", number("deviation", 100, " %")),
+        ("it is", text("verdict")))),
+}
+
+
+def cells(section, rows):
+    _, _, columns = SECTIONS[section]
+    return [[title for title, _ in columns], *([show(row) for _, show in columns] for row in rows)]
+
+
+def terminal(section, rows):
+    heading, left, _ = SECTIONS[section]
+    lines = cells(section, rows)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    table = "\n".join("  ".join(cell.ljust(width) if i < left else cell.rjust(width)
+                                for i, (cell, width) in enumerate(zip(line, widths))).rstrip()
+                      for line in lines)
+    return f"{heading}\n\n{table}\n"
+
+
+def markdown(section, rows):
+    _, left, columns = SECTIONS[section]
+    head, *body = cells(section, rows)
+    rule = ["---" if i < left else "---:" for i in range(len(columns))]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *body)) + "\n"
