@@ -13,11 +13,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fake.ca import FakeCa  # noqa: E402
 from harness.case import Case  # noqa: E402
 from harness.certmill import environment, program  # noqa: E402
+from harness.load_ca import program as load_ca_program  # noqa: E402
+from harness.process import die_with_parent, free_ports  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text()
 
-# Commands that other tests run: bench/demo by tests/servers/test_demo.py, bench/run by
+# Commands that other tests run: bench/demo by tests/flow/test_demo.py, bench/run by
 # tests/servers/test_bench.py, tests/fuzz/run by the fuzzers' tests; and tests/run runs this test.
 ELSEWHERE = {"bench/demo", "bench/run", "tests/run",
              "tests/fuzz/run 3600"}
@@ -48,6 +50,7 @@ class ReadmeTest(Case):
 
     def setUp(self):
         super().setUp()
+        self.ports = {}  # the README's -> free ones
         accounts = yaml_after("`acme_accounts.yaml`:")
         key_id = re.search(r'eab-key: "(.*?)"', accounts).group(1)
         hmac = re.search(r'eab-hmac-key: "(.*?)"', accounts).group(1)
@@ -83,6 +86,11 @@ class ReadmeTest(Case):
                 self.assertTrue(os.access(REPOSITORY / command.split()[0], os.X_OK), command)
             elif command.startswith("certmill "):
                 ran[command] = self.do(command, self.folder)
+            elif command.startswith("certmill-ca "):
+                self.start_ca_of_readme(command)
+            elif command.startswith("curl "):
+                self.do(self.with_free_ports(command).replace("curl ", "curl --fail --silent "),
+                        self.folder)
             elif command.startswith("cmake --install"):
                 self.check_install(command)
             elif command.startswith("cmake --"):
@@ -98,6 +106,24 @@ class ReadmeTest(Case):
         live = self.folder / "state/live/www"
         self.assertEqual(sorted(path.name for path in live.iterdir()),
                          ["cert.pem", "chain.pem", "fullchain.pem", "privkey.pem"])
+
+    def with_free_ports(self, command):
+        """The README's ports may be taken on this machine."""
+        for port in re.findall(r"127\.0\.0\.1:(\d+)", command):
+            if port not in self.ports:
+                self.ports[port] = str(free_ports(1)[0])
+            command = command.replace(f":{port}", f":{self.ports[port]}")
+        return command
+
+    def start_ca_of_readme(self, command):
+        """It serves until the test ends."""
+        arguments = shlex.split(self.with_free_ports(command))
+        process = subprocess.Popen([load_ca_program(), *arguments[1:]], cwd=self.folder, text=True,
+                                   stdout=subprocess.PIPE, preexec_fn=die_with_parent)
+        self.addCleanup(process.wait, 20)
+        self.addCleanup(process.terminate)
+        with process.stdout as lines:
+            self.assertIn("DIRECTORY=https://localhost:", lines.read())
 
     def check_install(self, command):
         """Into a folder of the test, from the build under test."""

@@ -1,4 +1,4 @@
-"""bench/demo, the README's first command: packages, build, Pebble, a fleet, in one go."""
+"""bench/demo, the README's first command: packages, build, the load CA, a fleet, in one go."""
 
 import os
 import subprocess
