@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,6 +20,26 @@ ROW_LIMIT_S = 1200
 EMAIL = "ops@example.com"
 
 
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def remove_work(out, wait_s=None):
+    """Removes what runs wrote to be measured. That can take longer than writing it, so after
+    `wait_s` it goes on by itself; the next start waits for it."""
+    folders = sorted(Path(out).glob("work-*"))
+    if not folders:
+        return
+    say("removes the files that were measured with")
+    removal = subprocess.Popen(["nice", "rm", "-rf", *folders], start_new_session=True,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    try:
+        removal.wait(wait_s)
+    except subprocess.TimeoutExpired:
+        say("the removal goes on in the background")
+
+
 class Bench:
     def __init__(self, scale, out, journal, *, version, fingerprint, clock=time.monotonic):
         self.scale, self.out, self.journal = scale, Path(out), journal
@@ -31,15 +51,7 @@ class Bench:
         self.work = self.out / f"work-{os.getpid()}"
 
     def say(self, text):
-        print(f"bench: {text}", file=sys.stderr, flush=True)
-
-    def close(self):
-        """Removes what this run, and earlier ones that were killed, wrote to be measured."""
-        folders = list(self.out.glob("work-*"))
-        if folders:
-            self.say("removes the files that were measured with")
-        for path in folders:
-            shutil.rmtree(path, ignore_errors=True)
+        say(text)
 
     @property
     def measure(self):
