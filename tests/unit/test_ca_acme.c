@@ -56,7 +56,7 @@ static void nonces_are_given(void)
     ca_header(&ca, "cache-control", text, sizeof text);
     CHECK_TEXT(text, "no-store");
     CHECK(ca_find_link(&ca, "index", url, sizeof url));
-    CHECK_TEXT(url, CA_BASE "/directory");
+    CHECK_TEXT(url, CA_BASE "/dir");
     ca_send(&ca, CA_GET, "/new-nonce", span_of(""));
     CHECK_ANSWER(&ca, 204, NULL);
     CHECK_INT(ca.response.body.len, 0);

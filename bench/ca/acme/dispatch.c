@@ -18,7 +18,7 @@ static const struct resource {
     enum ca_identity identity;
     const char *allow;
 } resources[CA_OTHER] = {
-    [CA_DIRECTORY] = {"/directory", ca_serve_directory, GET | HEAD | POST, CA_BY_ACCOUNT,
+    [CA_DIRECTORY] = {"/dir", ca_serve_directory, GET | HEAD | POST, CA_BY_ACCOUNT,
                       "GET, HEAD, POST"},
     [CA_NEW_NONCE] = {"/new-nonce", ca_serve_new_nonce, GET | HEAD | POST, CA_BY_ACCOUNT,
                       "GET, HEAD, POST"},
@@ -41,7 +41,7 @@ enum ca_endpoint acme_endpoint(struct span path)
 {
     struct span rest = path;
     path = span_split(&rest, '?');
-    if (span_is(path, "/dir")) /* as at Pebble */
+    if (span_is(path, "/directory")) /* as at Let's Encrypt; /dir is as at Pebble */
         return CA_DIRECTORY;
     for (int i = 0; i < CA_OTHER; i++) {
         const char *own = resources[i].path;
