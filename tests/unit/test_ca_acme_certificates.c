@@ -70,6 +70,8 @@ static void chains_have_alternates(void)
     ca_post(&client, url, "");
     CHECK_ANSWER(&ca, 200, NULL);
     CHECK(strcmp(first, buf_text(&ca.response.body)) != 0);
+    CHECK(ca_find_link(&ca, "up", url, sizeof url));
+    CHECK_TEXT(url, CA_BASE "/issuer/0/1");
     CHECK(ca_find_link(&ca, "alternate", url, sizeof url));
     CHECK_TEXT(url, CA_BASE "/cert/1");
     static const char *const missing[] = {"/cert/1/0", "/cert/1/99", "/cert/1/x",
@@ -316,6 +318,14 @@ static void issuers_and_lists_are_served(void)
     CHECK(issuer != NULL);
     issue(&client, "a.example", "", NULL, &leaves[0]);
     issue(&client, "a.example", "", NULL, &leaves[1]);
+    ca_send(&ca, CA_GET, "/issuer/0/1", span_of(""));
+    CHECK_ANSWER(&ca, 200, NULL);
+    at = (const unsigned char *)ca.response.body.data;
+    X509 *cross = d2i_X509(NULL, &at, (long)ca.response.body.len);
+    CHECK(cross != NULL &&
+          X509_NAME_cmp(X509_get_subject_name(cross), X509_get_subject_name(issuer)) == 0);
+    CHECK(X509_NAME_cmp(X509_get_issuer_name(cross), X509_get_issuer_name(issuer)) != 0);
+    X509_free(cross);
     revoke(&client, &leaves[1], ",\"reason\":4");
     CHECK_ANSWER(&ca, 200, NULL);
     ca_send(&ca, CA_GET, "/crl/0", span_of(""));
@@ -338,7 +348,9 @@ static void issuers_and_lists_are_served(void)
     CHECK_ANSWER(&ca, 405, "malformed");
     ca_header(&ca, "allow", text, sizeof text);
     CHECK_TEXT(text, "GET, HEAD");
-    static const char *const missing[] = {"/crl/1", "/crl/", "/crl/x", "/issuer/99", "/issuer/0/"};
+    static const char *const missing[] = {"/crl/1",      "/crl/",       "/crl/x",
+                                          "/issuer/99",  "/issuer/0/",  "/issuer/0/0",
+                                          "/issuer/0/2", "/issuer/0/1/"};
     for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++) {
         ca_send(&ca, CA_GET, missing[i], span_of(""));
         CHECK_ANSWER(&ca, 404, "malformed");

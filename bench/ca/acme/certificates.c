@@ -96,8 +96,10 @@ void ca_serve_certificate(struct ca_call *call)
     }
     call->response->status = 200;
     call->response->content_type = "application/pem-certificate-chain";
-    ca_link(call, "up", "/issuer/%u", certificate->intermediate);
-    if (alternate != 0)
+    if (alternate == 0) {
+        ca_link(call, "up", "/issuer/%u", certificate->intermediate);
+    } else {
+        ca_link(call, "up", "/issuer/%u/%u", certificate->intermediate, alternate);
         ca_link(call, "alternate", "/cert/%llu", (unsigned long long)id);
     for (unsigned i = 1; i <= issuer_alternates(call->acme->issuer); i++) {
         if (i != alternate && call->response->header_count < CA_HEADERS_MAX - 1)

@@ -58,25 +58,44 @@ static void serve_crl(struct ca_call *call, unsigned intermediate)
     call->response->content_type = "application/pkix-crl";
 }
 
-/* The number that the path ends with. */
-static bool path_ends(const struct ca_call *call, const char *prefix, unsigned *ret_number)
+static bool number_read(struct span text, unsigned *ret_number)
 {
     uint64_t number;
-    struct span path = call->request->path;
-    if (!span_starts(path, prefix) ||
-        !span_to_u64(span_from(path, strlen(prefix)), ISSUER_INTERMEDIATES_MAX, &number))
+    if (!span_to_u64(text, ISSUER_INTERMEDIATES_MAX, &number))
         return false;
     *ret_number = (unsigned)number;
     return true;
+}
+
+/* The number that the path ends with. */
+static bool path_ends(const struct ca_call *call, const char *prefix, unsigned *ret_number)
+{
+    struct span path = call->request->path;
+    return span_starts(path, prefix) && number_read(span_from(path, strlen(prefix)), ret_number);
+}
+
+/* "/issuer/N", or "/issuer/N/ALTERNATE" for its certificate in another chain. */
+static struct span issuer_find(const struct ca_call *call)
+{
+    struct span rest = call->request->path;
+    unsigned number;
+    unsigned alternate = 0;
+    if (!span_starts(rest, "/issuer/"))
+        return (struct span){0};
+    rest = span_from(rest, strlen("/issuer/"));
+    struct span first = span_split(&rest, '/');
+    if (!number_read(first, &number) ||
+        (rest.data != NULL && (!number_read(rest, &alternate) || alternate == 0)))
+        return (struct span){0};
+    return issuer_intermediate(call->acme->issuer, number, alternate);
 }
 
 void ca_serve_other(struct ca_call *call)
 {
     unsigned number;
     bool is_crl = path_ends(call, "/crl/", &number);
-    struct span der = {NULL, 0};
-    if (is_crl || path_ends(call, "/issuer/", &number))
-        der = issuer_intermediate(call->acme->issuer, number, 0);
+    struct span der =
+        is_crl ? issuer_intermediate(call->acme->issuer, number, 0) : issuer_find(call);
     if (der.len == 0) {
         (void)ca_refuse(call, 404, "malformed", "There is no such resource");
     } else if (call->request->method != CA_GET && call->request->method != CA_HEAD) {
