@@ -42,6 +42,7 @@ static void a_prevalidated_order_goes_through(void)
     ca_header(&ca, "location", text, sizeof text);
     CHECK_TEXT(text, order);
     ca_post(&client, order, "");
+    CHECK(ca_header_find(&ca.response, "location").data == NULL);
     CHECK_TEXT(ca_text(&ca, "status"), "valid");
     ca_post(&client, certificate, "");
     CHECK_ANSWER(&ca, 200, NULL);

@@ -223,7 +223,9 @@ void ca_answer_order(struct ca_call *call, int status, uint32_t id)
     struct ca_out out;
     ca_order_refresh(call->acme, order, call->request->now_us);
     retry_after(call, order);
-    ca_header_add(call->response, "location", "%s/order/%u", call->base, id);
+    /* RFC 8555 section 7.4: of a new order, and after finalize. */
+    if (call->endpoint != CA_ORDER)
+        ca_header_add(call->response, "location", "%s/order/%u", call->base, id);
     ca_answer_begin(call, status, &out);
     ca_write_order(call, id, &out);
     ca_answer_end(call, &out);
