@@ -49,6 +49,9 @@ static void names_are_validated(void)
     CHECK_ANSWER(&ca, 403, "orderNotReady");
     ca.mood.validation_us = 1234;
     ca.mood.retry_after = "7";
+    ca_post(&client, order, "");
+    CHECK_TEXT(ca_text(&ca, "status"), "pending");
+    CHECK(ca_header_find(&ca.response, "retry-after").data == NULL);
     ca_post(&client, "/chall/1/dns-01", "");
     CHECK_TEXT(ca_text(&ca, "status"), "pending");
     CHECK_INT(ca_validator.submitted, 0);
@@ -78,6 +81,9 @@ static void names_are_validated(void)
     ca_post(&client, "/chall/1/dns-01", "{}");
     CHECK_ANSWER(&ca, 400, "malformed");
     ca_post(&client, "/authz/1", "");
+    CHECK_TEXT(ca_text(&ca, "status"), "pending");
+    CHECK(ca_header_find(&ca.response, "retry-after").len > 0);
+    ca_post(&client, order, "");
     CHECK_TEXT(ca_text(&ca, "status"), "pending");
     CHECK(ca_header_find(&ca.response, "retry-after").len > 0);
     ca_validator.done(ca_validator.context, &(struct validation_result){.id = 1, .valid = true});

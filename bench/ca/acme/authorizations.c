@@ -27,8 +27,7 @@ static struct ca_authorization *own_authorization(struct ca_call *call, const ch
 
 static void retry_after(struct ca_call *call, const struct ca_authorization *authorization)
 {
-    if (call->mood->retry_after != NULL && authorization->status == CA_PENDING &&
-        authorization->method < CA_METHODS)
+    if (call->mood->retry_after != NULL && ca_authorization_is_tried(authorization))
         ca_header_add(call->response, "retry-after", "%s", call->mood->retry_after);
 }
 

@@ -211,9 +211,20 @@ static bool account_note(struct ca_account *account, uint32_t order)
 }
 
 static void retry_after(struct ca_call *call, const struct ca_order *order)
+static bool is_validating(struct acme *acme, const struct ca_order *order)
+{
+    for (uint32_t i = 0; i < order->authorization_count; i++) {
+        if (ca_authorization_is_tried(ca_authorization_of(acme, order, i)))
+            return true;
+    }
+    return false;
+}
+
+/* Only while the CA is at work: an order that waits for its client is no reason to wait. */
 {
     if (call->mood->retry_after != NULL &&
-        (order->status == CA_PENDING || order->status == CA_PROCESSING))
+        (order->status == CA_PROCESSING ||
+         (order->status == CA_PENDING && is_validating(call->acme, order))))
         ca_header_add(call->response, "retry-after", "%s", call->mood->retry_after);
 }
 

@@ -130,6 +130,9 @@ struct ca_authorization *ca_authorization_find(struct acme *acme, uint32_t accou
 /* Without memory for the index it is not found later. */
 void ca_authorization_note_valid(struct acme *acme, uint32_t id);
 
+/* Its validation has begun and has not ended. */
+bool ca_authorization_is_tried(const struct ca_authorization *authorization);
+
 /* Status changes that time or other objects bring: each is looked at when it is asked for. */
 void ca_authorization_refresh(struct acme *acme, uint32_t id, int64_t now_us);
 void ca_order_refresh(struct acme *acme, struct ca_order *order, int64_t now_us);

@@ -164,6 +164,11 @@ void ca_challenge_end(struct acme *acme, uint32_t id, struct ca_failure *failure
     }
 }
 
+bool ca_authorization_is_tried(const struct ca_authorization *authorization)
+{
+    return authorization->status == CA_PENDING && authorization->method < CA_METHODS;
+}
+
 void ca_authorization_refresh(struct acme *acme, uint32_t id, int64_t now_us)
 {
     struct ca_authorization *authorization = ca_table_at(&acme->authorizations, id);
