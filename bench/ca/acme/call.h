@@ -117,5 +117,7 @@ bool ca_revoked_note(struct acme *acme, uint32_t certificate) MUST_USE;
 /* An ARI certificate identifier (RFC 9773 section 4.1): the certificate's id, or 0. With the lock.
  */
 uint32_t ca_certificate_by_ari(const struct acme *acme, struct span text);
+/* False with a problem when the text cannot be one. */
+bool ca_ari_check(struct ca_call *call, struct span text) MUST_USE;
 
 #endif

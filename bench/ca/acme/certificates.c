@@ -29,13 +29,31 @@ static uint32_t certificate_by_serial(const struct acme *acme, struct span seria
                : 0;
 }
 
+/* Takes the serial out of an ARI identifier; false when it is none. */
+static bool ari_read(struct span text, struct span *ret_key_id, struct buf *serial)
+{
+    struct buf bytes CLEANUP(buf_free);
+    buf_init(&bytes, 64);
+    *ret_key_id = span_split(&text, '.');
+    return ret_key_id->len > 0 && text.len > 0 && base64url_decode(*ret_key_id, &bytes) &&
+           base64url_decode(text, serial);
+}
+
+bool ca_ari_check(struct ca_call *call, struct span text)
+{
+    struct buf serial CLEANUP(buf_free);
+    struct span key_id;
+    buf_init(&serial, 64);
+    return ari_read(text, &key_id, &serial) ||
+           ca_refuse(call, 400, "malformed", "Invalid renewal information identifier");
+}
+
 uint32_t ca_certificate_by_ari(const struct acme *acme, struct span text)
 {
     struct buf serial CLEANUP(buf_free);
-    struct span rest = text;
-    struct span key_id = span_split(&rest, '.');
+    struct span key_id;
     buf_init(&serial, 64);
-    if (rest.data == NULL || !base64url_decode(rest, &serial))
+    if (!ari_read(text, &key_id, &serial))
         return 0;
     uint32_t id = certificate_by_serial(acme, buf_span(&serial));
     const struct ca_certificate *certificate = certificate_at(acme, id);
@@ -101,6 +119,7 @@ void ca_serve_certificate(struct ca_call *call)
     } else {
         ca_link(call, "up", "/issuer/%u/%u", certificate->intermediate, alternate);
         ca_link(call, "alternate", "/cert/%llu", (unsigned long long)id);
+    }
     for (unsigned i = 1; i <= issuer_alternates(call->acme->issuer); i++) {
         if (i != alternate && call->response->header_count < CA_HEADERS_MAX - 1)
             ca_link(call, "alternate", "/cert/%llu/%u", (unsigned long long)id, i);
@@ -218,11 +237,13 @@ static struct window window_of(const struct acme *acme, uint32_t id, int64_t now
 void ca_serve_renewal_info(struct ca_call *call)
 {
     struct acme *acme = call->acme;
-    struct span path = call->request->path;
+    struct span text = span_from(call->request->path, strlen("/renewal-info/"));
     struct window window = {0};
     struct ca_out out;
+    if (!ca_ari_check(call, text))
+        return;
     pthread_mutex_lock(&acme->lock);
-    uint32_t id = ca_certificate_by_ari(acme, span_from(path, strlen("/renewal-info/")));
+    uint32_t id = ca_certificate_by_ari(acme, text);
     if (id != 0)
         window = window_of(acme, id, call->now);
     pthread_mutex_unlock(&acme->lock);

@@ -120,6 +120,7 @@ static bool wish_read(struct ca_call *call, struct wish *wish)
         return true;
     if (!ca_json_string(replaces, &call->arena, &wish->replaces) || wish->replaces.len == 0)
         return ca_refuse(call, 400, "malformed", "\"replaces\" is not a certificate identifier");
+    TRY(ca_ari_check(call, wish->replaces));
     pthread_mutex_lock(&call->acme->lock);
     bool good = replaces_check(call, wish);
     pthread_mutex_unlock(&call->acme->lock);
@@ -210,7 +211,6 @@ static bool account_note(struct ca_account *account, uint32_t order)
     return true;
 }
 
-static void retry_after(struct ca_call *call, const struct ca_order *order)
 static bool is_validating(struct acme *acme, const struct ca_order *order)
 {
     for (uint32_t i = 0; i < order->authorization_count; i++) {
@@ -221,6 +221,7 @@ static bool is_validating(struct acme *acme, const struct ca_order *order)
 }
 
 /* Only while the CA is at work: an order that waits for its client is no reason to wait. */
+static void retry_after(struct ca_call *call, const struct ca_order *order)
 {
     if (call->mood->retry_after != NULL &&
         (order->status == CA_PROCESSING ||
