@@ -48,6 +48,7 @@ static const struct option_spec specs[] = {
      AT(reuse_authorizations), 0},
     {"orders-list", NULL, "accounts have a list of orders (RFC 8555 section\n7.1.2.1)", take_flag,
      AT(orders_list), 0},
+    {"terms", "URL", "terms of service that accounts have to agree to", take_text, AT(terms), 0},
     {"refuse", "NAME", "refuse this name and all below it; repeat for more", take_refused, 0, 0},
     {"names-max", "N", "most names of an order (100)", take_number, AT(names_max), 1000},
     {"key", "KIND",

@@ -38,6 +38,7 @@ struct program_options {
     bool eab_once;
     bool chain_with_root;
     bool reuse_authorizations, orders_list;
+    const char *terms; /* NULL: none to agree to */
     bool no_tls, http1_only;
 };
 

@@ -56,6 +56,7 @@ static bool acme_start(struct service *service, struct error *error)
         .lifetime_s = (int64_t)options->lifetime_days * SECONDS_PER_DAY,
         .names_max = options->names_max,
         .refused_names = options->refused_count > 0 ? options->refused : NULL,
+        .terms = options->terms,
         .profiles = options->profiles,
         .profile_count = options->profile_count,
         .may_order = weather_may_order,
