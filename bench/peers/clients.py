@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.fleet import Fleet, account, certificate
+from harness.trust import no_system_trust, with_system_trust
 
 from bench.harness.machine import package_version
 
-SYSTEM_TRUST = "/etc/ssl/certs/ca-certificates.crt"
 IN_FLIGHT = 64  # of those that do several orders at once
 EMAIL = "ops@example.com"
 GO_LIBRARY = "golang-golang-x-crypto-dev"
@@ -198,25 +198,16 @@ class Lego(Client):
 
 
 class Uacme(Client):
-    """Has no option for its trust, so it sees another system trust: the test CA's file is bound
-    over the system's in a mount namespace of its own. That needs root or user namespaces."""
+    """Has no option for its trust, so it sees another system trust."""
 
     name = package = "uacme"
     hook = "/usr/share/uacme/uacme.sh"
-    _bind = f"mount --bind \"$1\" {SYSTEM_TRUST} && shift && exec \"$@\""
-
-    def _wrapper(self, ca_file):
-        return ["unshare", "--mount", "--map-root-user", "sh", "-c", self._bind, "sh", ca_file]
 
     def missing(self):
         if not Path(self.hook).exists():
             return f"no {self.hook} on this machine"
-        done = subprocess.run([*self._wrapper(SYSTEM_TRUST), "true"], capture_output=True,
-                              text=True, timeout=10)
-        if done.returncode != 0:
-            return "it takes only the system's trust, and this machine allows no mount " \
-                   f"namespace to change that in: {done.stderr.strip()}"
-        return super().missing()
+        why = no_system_trust()
+        return f"it takes only the system's trust, and {why}" if why else super().missing()
 
     def phases(self, job):
         common = ["uacme", "--acme-url", job.directory, "--confdir", job.folder,
@@ -226,7 +217,8 @@ class Uacme(Client):
         def pair_of(name):
             return job.folder / name / "cert.pem", job.folder / "private" / name / "key.pem"
         return [Phase("uacme", ONE_EACH, commands, pair_of, [[*common, "new", EMAIL]],
-                      {"UACME_CHALLENGE_PATH": str(job.challenges)}, self._wrapper(job.ca_file))]
+                      {"UACME_CHALLENGE_PATH": str(job.challenges)},
+                      with_system_trust(job.ca_file))]
 
 
 class Dehydrated(Client):
