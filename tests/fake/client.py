@@ -51,12 +51,16 @@ class Client:
         else:
             self._connection = http.client.HTTPConnection(parts.netloc, timeout=10)
         self.key = key or ec.generate_private_key(ec.SECP256R1())
-        numbers = self.key.public_key().public_numbers()
-        self.jwk = {"kty": "EC", "crv": "P-256", "x": encode(numbers.x.to_bytes(32, "big")),
-                    "y": encode(numbers.y.to_bytes(32, "big"))}
+        self.jwk = self.jwk_of(self.key)
         self.kid = None
         self.nonce = None
         self.directory = self.request("GET", directory).json()
+
+    @staticmethod
+    def jwk_of(key):
+        numbers = key.public_key().public_numbers()
+        return {"kty": "EC", "crv": "P-256", "x": encode(numbers.x.to_bytes(32, "big")),
+                "y": encode(numbers.y.to_bytes(32, "big"))}
 
     def close(self):
         self._connection.close()
@@ -74,31 +78,40 @@ class Client:
         self.nonce = answer.headers.get("Replay-Nonce", self.nonce)
         return answer
 
-    def sign(self, url, payload, nonce, with_jwk):
-        header = {"alg": "ES256", "url": url, "nonce": nonce}
-        header.update({"jwk": self.jwk} if with_jwk else {"kid": self.kid})
+    def sign(self, url, payload, nonce, with_jwk, header=None):
+        """`header`: fields of the protected header in place of the right ones; None: absent."""
+        header = {"alg": "ES256", "url": url, "nonce": nonce,
+                  **({"jwk": self.jwk} if with_jwk else {"kid": self.kid}), **(header or {})}
+        header = {name: value for name, value in header.items() if value is not None}
         protected = encode(json.dumps(header).encode())
         text = "" if payload is None else encode(json.dumps(payload).encode())
-        der = self.key.sign(f"{protected}.{text}".encode(), ec.ECDSA(hashes.SHA256()))
-        r, s = decode_dss_signature(der)
-        signature = encode(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
-        return {"protected": protected, "payload": text, "signature": signature}
+        return self.seal({"protected": protected, "payload": text})
 
-    def post(self, url, payload=None, with_jwk=False, change=None):
-        """POST, or POST-as-GET without a payload. `change` may spoil the JWS."""
+    def seal(self, jws):
+        """Signs what it holds now."""
+        der = self.key.sign(f"{jws['protected']}.{jws['payload']}".encode(),
+                            ec.ECDSA(hashes.SHA256()))
+        r, s = decode_dss_signature(der)
+        jws["signature"] = encode(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
+        return jws
+
+    def post(self, url, payload=None, with_jwk=False, change=None, header=None):
+        """POST, or POST-as-GET without a payload. `change` may spoil the JWS; `header`: see
+        sign."""
         if self.nonce is None:
             self.request("HEAD", self.directory["newNonce"])
         nonce, self.nonce = self.nonce, None
-        jws = self.sign(url, payload, nonce, with_jwk)
+        jws = self.sign(url, payload, nonce, with_jwk, header)
         if change:
             change(jws)
         return self.request("POST", url, json.dumps(jws),
                             {"Content-Type": "application/jose+json"})
 
-    def binding(self, eab):
+    def binding(self, eab, **header):
+        """External account binding; `header`: fields in place of the right ones."""
         kid, key = eab
         protected = encode(json.dumps({"alg": "HS256", "kid": kid,
-                                       "url": self.directory["newAccount"]}).encode())
+                                       "url": self.directory["newAccount"], **header}).encode())
         payload = encode(json.dumps(self.jwk).encode())
         mac = hmac.new(decode(key), f"{protected}.{payload}".encode(), hashlib.sha256).digest()
         return {"protected": protected, "payload": payload, "signature": encode(mac)}
@@ -111,9 +124,10 @@ class Client:
         self.kid = answer.headers.get("Location", self.kid)
         return answer
 
-    def new_order(self, names):
+    def new_order(self, names, **more):
         return self.post(self.directory["newOrder"],
-                         {"identifiers": [{"type": "dns", "value": name} for name in names]})
+                         {"identifiers": [{"type": "dns", "value": name} for name in names],
+                          **more})
 
     def finalize(self, order, csr):
         return self.post(order["finalize"], {"csr": encode(csr)})
