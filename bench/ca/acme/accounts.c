@@ -269,13 +269,11 @@ void ca_serve_orders(struct ca_call *call)
 static bool inner_check(struct ca_call *call, const struct ca_jws *inner, struct ca_key **ret_key)
 {
     struct error error;
-    size_t base = strlen(call->base);
     if (inner->jwk.kind == CA_JSON_NONE || inner->kid.len > 0)
         return ca_refuse(call, 400, "malformed", "No JWK in inner JWS header");
     if (inner->has_nonce)
         return ca_refuse(call, 400, "malformed", "Inner JWS must not have a nonce");
-    if (inner->url.len <= base || memcmp(inner->url.data, call->base, base) != 0 ||
-        !span_equal(span_from(inner->url, base), call->request->path))
+    if (!ca_jws_is_for(inner, call))
         return ca_refuse(call, 400, "malformed",
                          "JWS header parameter \"url\" differs for inner and outer JWS");
     if (!ca_key_read(call->acme->crypto, inner->jwk, ret_key, &error))

@@ -43,7 +43,6 @@ static int eab_number(const struct acme *acme, struct span id)
 /* The header's fields, each as the RFC wants it. */
 static bool header_check(struct ca_call *call, const struct ca_jws *jws)
 {
-    size_t base = strlen(call->base);
     if (!span_is(jws->algorithm, "HS256"))
         return ca_refuse(call, 400, "badSignatureAlgorithm",
                          "the \"alg\" field of the external account binding must be HS256");
@@ -53,8 +52,7 @@ static bool header_check(struct ca_call *call, const struct ca_jws *jws)
     if (jws->kid.len == 0)
         return ca_refuse(call, 400, "malformed",
                          "the \"kid\" field is required in external account binding");
-    if (jws->url.len <= base || memcmp(jws->url.data, call->base, base) != 0 ||
-        !span_equal(span_from(jws->url, base), call->request->path))
+    if (!ca_jws_is_for(jws, call))
         return ca_refuse(call, 400, "malformed",
                          "the \"url\" field in external account binding differs from outer JWS");
     return true;

@@ -47,6 +47,9 @@ struct ca_jws {
 bool ca_jws_read(struct ca_json object, struct arena *arena, struct ca_jws *ret_jws,
                  struct error *error) MUST_USE;
 
+/* The JWS was made for this request's URL. */
+bool ca_jws_is_for(const struct ca_jws *jws, const struct ca_call *call);
+
 /* Answers with a problem and returns false. */
 bool ca_refuse(struct ca_call *call, int status, const char *type, const char *format, ...)
     PRINTF_LIKE(4, 5);

@@ -68,41 +68,43 @@ bool ca_jws_read(struct ca_json object, struct arena *arena, struct ca_jws *ret_
                  struct error *error)
 {
     struct ca_jws jws = {0};
-    struct ca_json protected = {0};
+    struct ca_json header = {0};
     struct ca_json payload = {0};
     struct ca_json signature = {0};
     struct ca_json value;
     struct span name;
-    struct span header;
+    struct span text;
     if (object.kind != CA_JSON_OBJECT)
         return jws_bad(error, "JWS is not a JSON object");
     for (struct span rest = object.text; ca_json_member(&rest, &name, &value);) {
         if (span_is(name, "protected"))
-        protected = value;
-        else if (span_is(name, "payload")) payload = value;
-        else if (span_is(name, "signature")) signature = value;
-        else if (span_is(name, "header")) return jws_bad(
-            error, "JWS \"header\" field not allowed. All headers must be in "
-                   "\"protected\" field");
-        else if (span_is(name, "signatures")) return jws_bad(
-            error, "JWS \"signatures\" field not allowed. Only the \"signature\" "
-                   "field should contain a signature");
+            header = value;
+        else if (span_is(name, "payload"))
+            payload = value;
+        else if (span_is(name, "signature"))
+            signature = value;
+        else if (span_is(name, "header"))
+            return jws_bad(error, "JWS \"header\" field not allowed. All headers must be in "
+                                  "\"protected\" field");
+        else if (span_is(name, "signatures"))
+            return jws_bad(error, "JWS \"signatures\" field not allowed. Only the \"signature\" "
+                                  "field should contain a signature");
     }
-    if (protected.kind != CA_JSON_STRING || payload.kind != CA_JSON_STRING ||
+    if (header.kind != CA_JSON_STRING || payload.kind != CA_JSON_STRING ||
         signature.kind != CA_JSON_STRING)
         return jws_bad(error, "JWS must have the strings \"protected\", \"payload\" and "
                               "\"signature\"");
-    if (!decode(protected.text, arena, &header) || !decode(payload.text, arena, &jws.payload) ||
+    if (!decode(header.text, arena, &text) || !decode(payload.text, arena, &jws.payload) ||
         !decode(signature.text, arena, &jws.signature))
         return jws_bad(error, "JWS is not base64url without padding");
-    TRY(header_read(header, arena, &jws, error));
-    size_t len = protected.text.len + 1 + payload.text.len;
+    TRY(header_read(text, arena, &jws, error));
+    size_t len = header.text.len + 1 + payload.text.len;
     char *input = arena_alloc(arena, len);
     if (input == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for a request");
-    memcpy(input, protected.text.data, protected.text.len);
-    input[protected.text.len] = '.';
-    memcpy(input + protected.text.len + 1, payload.text.data, payload.text.len);
+    memcpy(input, header.text.data, header.text.len);
+    input[header.text.len] = '.';
+    memcpy(input + header.text.len + 1, payload.text.data, payload.text.len);
     jws.input = span_make(input, len);
     *ret_jws = jws;
     return true;
@@ -179,12 +181,15 @@ static bool nonce_check(struct ca_call *call, const struct ca_jws *jws)
                      jws->nonce.len < 100 ? (int)jws->nonce.len : 100, jws->nonce.data);
 }
 
+bool ca_jws_is_for(const struct ca_jws *jws, const struct ca_call *call)
+{
+    return span_starts(jws->url, call->base) &&
+           span_equal(span_from(jws->url, strlen(call->base)), call->request->path);
+}
+
 static bool url_check(struct ca_call *call, const struct ca_jws *jws)
 {
-    struct span url = jws->url;
-    size_t base = strlen(call->base);
-    if (url.len > base && memcmp(url.data, call->base, base) == 0 &&
-        span_equal(span_from(url, base), call->request->path))
+    if (ca_jws_is_for(jws, call))
         return true;
     return ca_refuse(call, 403, "unauthorized",
                      "JWS header parameter \"url\" incorrect: the request was for \"%s%.*s\"",
