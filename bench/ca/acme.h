@@ -58,7 +58,7 @@ struct acme_options {
     const char *website, *terms, *caa; /* of the directory's meta; NULL: absent */
     acme_may_order *may_order;         /* rate limits by account and names; NULL: none */
     void *may_order_context;
-    uint64_t seed; /* of the ARI windows and tokens when `predictable`, else unused */
+    uint64_t seed; /* of the tokens when `predictable`, else unused */
     bool predictable;
 };
 

@@ -171,6 +171,28 @@ static void nonces_are_good_once(void)
     ca_close(&ca);
 }
 
+/* Clients keep nonces over a CA's restart; the seed that makes weather repeat must not make them
+ * good again. */
+static void nonces_die_with_the_ca(void)
+{
+    const struct acme_options options = {.prevalidated = true, .predictable = true, .seed = 7};
+    struct ca_fixture ca;
+    struct ca_client client;
+    struct buf body CLEANUP(buf_free);
+    buf_init(&body, JWS_MAX);
+    ca_open(&ca, &options);
+    ca_client_open(&client, &ca, (struct key_spec){KEY_ECDSA, 256});
+    ca_sign(&client, "/new-account", "{}", &body);
+    ca_client_close(&client);
+    ca_close(&ca);
+    ca_open(&ca, &options);
+    char nonce[64];
+    ca_nonce(&ca, nonce, sizeof nonce); /* so that the number is one that was given */
+    ca_send(&ca, CA_POST, "/new-account", buf_span(&body));
+    CHECK_ANSWER(&ca, 400, "badNonce");
+    ca_close(&ca);
+}
+
 /* A JWS whose protected header is the test's own; signed by the client's key with ES256. */
 static void send_header(struct ca_client *client, const char *path, const char *header,
                         const char *payload, const char *more)
@@ -529,6 +551,7 @@ static const struct test tests[] = {
     TEST(wrong_methods_are_refused),
     TEST(directory_and_nonce_answer_post_as_get),
     TEST(nonces_are_good_once),
+    TEST(nonces_die_with_the_ca),
     TEST(header_is_checked),
     TEST(body_is_checked),
     TEST(damaged_signatures_are_refused),

@@ -13,16 +13,17 @@ enum {
 
 static bool keys_make(struct acme *acme, struct error *error)
 {
-    unsigned char key[sizeof acme->token_key + 16];
-    if (RAND_bytes(key, sizeof key) != 1)
+    /* Never by the seed: a nonce of the run before would be good again. */
+    unsigned char nonce_key[CA_NONCE_KEY];
+    if (RAND_bytes(nonce_key, sizeof nonce_key) != 1 ||
+        RAND_bytes(acme->token_key, sizeof acme->token_key) != 1)
         return crypto_error(error, "making keys");
     if (acme->options.predictable) {
-        memset(key, 0, sizeof key);
-        memcpy(key, &acme->options.seed, sizeof acme->options.seed);
+        memset(acme->token_key, 0, sizeof acme->token_key);
+        memcpy(acme->token_key, &acme->options.seed, sizeof acme->options.seed);
     }
-    memcpy(acme->token_key, key, sizeof acme->token_key);
-    return ca_nonces_new(key + sizeof acme->token_key, crypto_library(acme->crypto),
-                         acme->options.nonce_life_s, &acme->nonces, error);
+    return ca_nonces_new(nonce_key, crypto_library(acme->crypto), acme->options.nonce_life_s,
+                         &acme->nonces, error);
 }
 
 static void options_complete(struct acme_options *options)

@@ -10,8 +10,9 @@
 struct ca_nonces;
 
 #define CA_NONCE_TEXT 23 /* base64url of 16 bytes, and a NUL */
+#define CA_NONCE_KEY  16
 
-/* `key` has 16 bytes. A nonce dies after `life_s`, and when 2^27 newer ones were made. */
+/* `key` has CA_NONCE_KEY bytes. A nonce dies after `life_s`, and when 2^27 newer ones were made. */
 bool ca_nonces_new(const unsigned char *key, OSSL_LIB_CTX *library, int64_t life_s,
                    struct ca_nonces **ret_nonces, struct error *error) MUST_USE;
 void ca_nonces_free(struct ca_nonces *nonces);
