@@ -46,7 +46,7 @@ static const char *host_fault(const char *text, size_t len, bool *ret_wildcard)
     }
     if (len > NAME_MAX_BYTES)
         return "Order included DNS identifier that was longer than 253 characters";
-    if (is_address(text))
+    if (is_address(span_starts(name, "*.") ? text + 2 : text))
         return "Order included a DNS identifier with an IP address value";
     if (text[len - 1] == '.')
         return "Order included a DNS identifier with a value ending in a period";

@@ -56,13 +56,15 @@ static bool times_read(struct ca_call *call, struct wish *wish)
 {
     TRY(time_read(call, "notBefore", &wish->not_before));
     TRY(time_read(call, "notAfter", &wish->not_after));
+    int64_t lifetime = ca_profile_lifetime(call->acme, wish->profile);
     int64_t start = wish->not_before != 0 ? wish->not_before : call->now;
-    if (wish->not_after != 0 &&
-        (wish->not_after <= start || wish->not_after <= call->now ||
-         wish->not_after - start > ca_profile_lifetime(call->acme, wish->profile)))
+    int64_t end = wish->not_after != 0 ? wish->not_after : start + lifetime;
+    if (end <= start || end - start > lifetime)
         return ca_refuse(call, 400, "malformed",
                          "\"notAfter\" is not after \"notBefore\", or too far from it");
-    return true;
+    /* DER has no years beyond 9999 to write an end with that lies behind the last of them. */
+    return (end > call->now && start <= call->now + lifetime) ||
+           ca_refuse(call, 400, "malformed", "\"notBefore\" is too long ago, or too far ahead");
 }
 
 /* Does the new order have a name of the one that the certificate was issued for? */
