@@ -127,6 +127,8 @@ static void accounts_are_updated_and_deactivated(void)
     CHECK_ANSWER(&ca, 403, "unauthorized");
     ca_post(&client, "/acct/x", "");
     CHECK_ANSWER(&ca, 404, "malformed");
+    ca_post(&client, "/acct/1/orders", "");
+    CHECK_ANSWER(&ca, 404, "malformed");
     ca_post(&client, client.account, "{\"contact\":[\"mailto:n@example.com\"]}");
     CHECK_ANSWER(&ca, 200, NULL);
     CHECK_INT(json_array_size(json_object_get(ca.json, "contact")), 1);

@@ -193,9 +193,9 @@ static void account_update(struct ca_call *call, struct ca_json contact, bool de
 
 void ca_serve_account(struct ca_call *call)
 {
-    struct span rest;
+    struct span rest = {NULL, 0};
     uint64_t id = ca_path_number(call, "/acct/", &rest);
-    if (!is_own(call, id))
+    if (!is_own(call, rest.len == 0 ? id : 0))
         return;
     if (call->body.kind == CA_JSON_NONE) {
         pthread_mutex_lock(&call->acme->lock);
@@ -314,7 +314,9 @@ static void key_put(struct ca_call *call, struct ca_key *key)
     struct acme *acme = call->acme;
     struct ca_account *account = ca_table_at(&acme->accounts, call->account);
     const struct ca_account *other = ca_account_by_key(acme, key->spki_digest);
-    if (other == account) {
+    if (account->key != call->key) {
+        (void)ca_refuse(call, 403, "unauthorized", "The account has another key now");
+    } else if (other == account) {
         (void)ca_refuse(call, 400, "malformed", "New and old key are identical");
     } else if (other != NULL) {
         ca_header_add(call->response, "location", "%s/acct/%u", call->base, other->id);
