@@ -223,7 +223,7 @@ static void renewal_is_suggested(void)
     struct ca_fixture ca;
     struct ca_client client;
     struct ca_client other;
-    struct issued_leaf leaves[3];
+    struct issued_leaf leaves[4];
     int64_t start;
     int64_t end;
     ca_open(&ca, &(struct acme_options){.prevalidated = true});
@@ -248,6 +248,9 @@ static void renewal_is_suggested(void)
     issue(&client, "c.example", "", NULL, &leaves[2]);
     window_read(&ca, &leaves[2], &start, &end);
     CHECK(start > CA_NOW);
+    issue(&client, "d.example", ",\"notAfter\":\"2026-09-21T14:13:50Z\"", NULL, &leaves[3]);
+    window_read(&ca, &leaves[3], &start, &end);
+    CHECK(CA_NOW < start && start < end && end < CA_NOW + 30);
     acme_suggest_renewal(ca.acme, 0);
     window_read(&ca, &leaves[2], &start, &end);
     CHECK(end < CA_NOW);
@@ -258,7 +261,7 @@ static void renewal_is_suggested(void)
         ca_send(&ca, CA_GET, path, span_of(""));
         CHECK_ANSWER(&ca, i < 6 ? 400 : 404, "malformed");
     }
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof leaves / sizeof leaves[0]; i++)
         buf_free(&leaves[i].der);
     ca_client_close(&client);
     ca_client_close(&other);

@@ -228,6 +228,8 @@ static struct window window_of(const struct acme *acme, uint32_t id, int64_t now
     int64_t lifetime = certificate->not_after + 1 - certificate->not_before;
     int64_t ideal = certificate->not_after - lifetime / 3;
     int64_t half = lifetime / 45 < 86400 ? lifetime / 45 : 86400;
+    if (half == 0)
+        half = 1; /* a window has a length */
     if (certificate->revoked != 0 || id <= acme->renew_through || id <= account->renew_through ||
         certificate->not_after < now)
         return (struct window){now - 3600, now - 1800};
