@@ -352,6 +352,14 @@ static void requests_a_second_are_limited(void)
     ask(weather, CA_NEW_NONCE, NOW + SECOND / 2, &fate);
     CHECK(!fate.answered);
     CHECK_INT(figure(weather, "limited", NULL, "requests-per-second"), 2);
+    /* A rate that is no whole number is kept, though a bucket holds whole requests. */
+    weather_change(weather, "{\"reset\": true, \"limits\": {\"requests-per-second\": "
+                            "{\"default\": 2.5}}}");
+    for (int i = 0; i < 100; i++) {
+        int64_t now_us = NOW + i * SECOND * 4 / 10;
+        ask(weather, CA_ORDER, now_us, &fate);
+        CHECK(!fate.answered);
+    }
     weather_free(weather);
 }
 
@@ -427,6 +435,11 @@ static void names_are_limited(void)
     CHECK(!may(weather, 1, "a.example.com", NULL, NOW, &refusal));
     CHECK_TEXT(refusal.retry_after, "300");
     CHECK(may(weather, 1, "a.example.com", NULL, NOW + 300 * SECOND, &refusal));
+    /* A bucket that is empty has a token again by the rule that holds now. */
+    weather_change(weather, "{\"limits\": {\"certificates-per-domain\": "
+                            "{\"count\": 2, \"hours\": 1}, \"time-scale\": 360}}");
+    CHECK(!may(weather, 1, "a.example.com", NULL, NOW + 300 * SECOND, &refusal));
+    CHECK_TEXT(refusal.retry_after, "5");
     weather_free(weather);
 }
 

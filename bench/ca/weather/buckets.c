@@ -106,6 +106,9 @@ static bool shard_take(struct shard *shard, uint64_t key, const struct bucket_ru
         return true;
     struct cell *cell = cell_find(shard->cells, shard->capacity, key);
     int64_t full_at_us = cell->key != 0 && cell->full_at_us > now_us ? cell->full_at_us : now_us;
+    /* No bucket is more than empty; one that a longer rule has left behind would be. */
+    if (full_at_us > now_us + rule->period_us)
+        full_at_us = now_us + rule->period_us;
     int64_t after_us = full_at_us + rule->period_us / rule->count;
     if (after_us > now_us + rule->period_us) {
         *ret_wait_us = after_us - (now_us + rule->period_us);

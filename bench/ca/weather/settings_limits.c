@@ -28,8 +28,8 @@ struct limits {
 
 static struct bucket_rule rule_by_second(double rate, double burst)
 {
-    return (struct bucket_rule){.count = (int64_t)burst,
-                                .period_us = (int64_t)(burst / rate * 1e6)};
+    int64_t count = (int64_t)burst;
+    return (struct bucket_rule){.count = count, .period_us = (int64_t)((double)count / rate * 1e6)};
 }
 
 static void requests_as_there(struct settings *settings)
