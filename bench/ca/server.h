@@ -40,5 +40,6 @@ void server_free(struct server *server); /* closes all, joins the threads */
 int server_port(const struct server *server);
 void server_limit(struct server *server, const struct server_limits *limits); /* any thread */
 void server_count(struct server *server, struct server_counts *ret_counts);   /* any thread */
+void server_forget_most(struct server *server); /* connections_most, requests_most; any thread */
 
 #endif

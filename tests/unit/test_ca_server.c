@@ -337,6 +337,23 @@ static void silence_lasts_until_the_client_goes(void)
     CHECK_INT(atomic_load(&ca.handled), 2);
 }
 
+/* More came behind the request than is kept: the server does not read, and must learn otherwise
+ * that the client went. */
+static void a_client_may_leave_unread(void)
+{
+    enum { UNREAD = 100000 };
+    char *blanks = malloc(UNREAD);
+    CHECK(blanks != NULL);
+    memset(blanks, 'x', UNREAD);
+    int fd = raw_open(&ca);
+    raw_send(fd, SPAN_LITERAL("GET /5/0/4 HTTP/1.1\r\nHost: h\r\n\r\n"));
+    raw_send(fd, span_make(blanks, UNREAD));
+    ca_await_handled(&ca, 1);
+    close(fd);
+    ca_await_connections(&ca, 0);
+    free(blanks);
+}
+
 /* What waits for its delay when the client goes is forgotten with it. */
 static void a_client_may_leave_before_the_answer(void)
 {
@@ -366,6 +383,8 @@ static void connections_are_spread_evenly(void)
         close(fds[i]);
     ca_await_connections(&ca, 0);
     CHECK_INT(ca_counts(&ca).connections_most, 16);
+    server_forget_most(ca.server);
+    CHECK_INT(ca_counts(&ca).connections_most, 0);
 }
 
 static const struct test tests[] = {
@@ -385,6 +404,7 @@ static const struct test tests[] = {
     TEST(a_truncated_answer_ends_in_the_middle),
     TEST(a_last_answer_says_so),
     TEST(silence_lasts_until_the_client_goes),
+    TEST(a_client_may_leave_unread),
     TEST(a_client_may_leave_before_the_answer),
     TEST(connections_are_spread_evenly),
 };

@@ -99,6 +99,7 @@ void figures_reset(struct control *control)
 {
     struct figures_base now;
     long memory_kib;
+    server_forget_most(control->parts.server);
     now_take(control, &now, &memory_kib);
     pthread_mutex_lock(&control->lock);
     control->base = now;

@@ -33,7 +33,7 @@ static bool peer_wake_at(struct peer *peer, int64_t at_ms)
 
 void peer_touch(struct peer *peer)
 {
-    if (peer->touched || peer->flushing)
+    if (peer->touched || peer->flushing || peer->draining)
         return;
     peer->touched = true;
     LIST_INSERT_HEAD(&peer->thread->touched, peer, touches);
@@ -116,7 +116,10 @@ static bool peer_reads(const struct peer *peer)
 
 static bool peer_watch(struct peer *peer)
 {
-    uint32_t wanted = (peer_reads(peer) ? (uint32_t)EPOLLIN : 0) |
+    bool reads = peer_reads(peer);
+    /* A client that goes while an answer is held and nothing more is read would stay for ever. */
+    bool waits = !reads && !peer->eof && peer->end == END_NOT && peer->held > 0;
+    uint32_t wanted = (reads ? (uint32_t)EPOLLIN : 0) | (waits ? (uint32_t)EPOLLRDHUP : 0) |
                       (peer->blocked || peer->wants_write ? (uint32_t)EPOLLOUT : 0);
     if (wanted == peer->watched)
         return true;
@@ -178,7 +181,7 @@ static void peer_is_ready(void *context, uint32_t events)
         return;
     }
     /* Nothing is read any more, so that this is not told by a read. */
-    if ((events & (EPOLLERR | EPOLLHUP)) != 0 && !peer_reads(peer)) {
+    if ((events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0 && !peer_reads(peer)) {
         peer_close(peer);
         return;
     }

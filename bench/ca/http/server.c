@@ -114,6 +114,12 @@ void most_raise(atomic_uint *most, unsigned now)
         ;
 }
 
+void server_forget_most(struct server *server)
+{
+    atomic_store(&server->connections_most, atomic_load(&server->connections_now));
+    atomic_store(&server->requests_most, atomic_load(&server->requests_now));
+}
+
 void server_count(struct server *server, struct server_counts *ret_counts)
 {
     struct server_counts counts = {
