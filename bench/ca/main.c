@@ -49,9 +49,9 @@ static bool ready_tell(const struct service *service, struct error *error)
     ssize_t written = write(fd, buf_text(&text), text.len);
     if (written != (ssize_t)text.len)
         return error_system(error, errno, "writing to file descriptor %d", fd);
-    if (options->ready_fd >= 0)
+    /* The number of a standard stream must not become a socket's. */
+    if (options->ready_fd > STDERR_FILENO)
         (void)close(fd);
-    /* The number of standard output must not become a socket's. */
     if (freopen("/dev/null", "w", stdout) == NULL)
         return error_system(error, errno, "/dev/null");
     return true;

@@ -93,6 +93,8 @@ static void wrong_words_are_refused(void)
     REFUSED("--threads is \"0\", not a whole number from 1 to 64", "--threads", "0");
     REFUSED("--threads is \"2x\"", "--threads", "2x");
     REFUSED("--seed is \"-1\"", "--seed", "-1");
+    REFUSED("--ready-fd is \"-1\", not an open file descriptor", "--ready-fd", "-1");
+    REFUSED("--ready-fd is \"65535\", not an open", "--ready-fd", "65535");
     REFUSED("--key is \"dsa\", not ecdsa-256", "--key", "dsa");
     REFUSED("--eab: not ID:BASE64URLKEY", "--eab", "kid");
     REFUSED("--eab: the key of \"kid\" is no base64url", "--eab", "kid:?!");

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "io/file.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,8 +76,9 @@ bool take_ready_fd(struct program_options *options, const struct option_spec *sp
                    const char *value, struct error *error)
 {
     uint64_t fd;
-    if (!span_to_u64(span_of(value), 65535, &fd))
-        return value_error(spec, value, error, "a file descriptor");
+    /* One that is not open now would be a socket of the server's later. */
+    if (!span_to_u64(span_of(value), 65535, &fd) || fcntl((int)fd, F_GETFD) < 0)
+        return value_error(spec, value, error, "an open file descriptor");
     options->ready_fd = (int)fd;
     return true;
 }
