@@ -439,6 +439,14 @@ static const char stray_point[] =
     "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\","
     "\"y\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\"}";
 
+static void key_header(const char *jwk, const char *nonce, char *header, size_t size)
+{
+    (void)snprintf(header, size,
+                   "{\"alg\":\"ES256\",\"nonce\":\"%s\",\"url\":\"" CA_BASE
+                   "/new-account\",\"jwk\":%s}",
+                   nonce, jwk);
+}
+
 static void bad_keys_are_refused(void)
 {
     struct ca_fixture ca;
@@ -461,12 +469,35 @@ static void bad_keys_are_refused(void)
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         ca_nonce(&ca, nonce, sizeof nonce);
-        (void)snprintf(header, sizeof header,
-                       "{\"alg\":\"ES256\",\"nonce\":\"%s\",\"url\":\"" CA_BASE
-                       "/new-account\",\"jwk\":%s}",
-                       nonce, bad[i]);
+        key_header(bad[i], nonce, header, sizeof header);
         send_header(&client, "/new-account", header, "{}", "");
         CHECK_ANSWER(&ca, 400, "badPublicKey");
+    }
+    /* The smallest modulus and exponent are good; here they do not fit the algorithm. */
+    static const struct {
+        size_t bytes;
+        const char *exponent, *type;
+    } moduli[] = {
+        {256, "AQAB", "badSignatureAlgorithm"},
+        {512, "AQAB", "badSignatureAlgorithm"},
+        {255, "AQAB", "badPublicKey"},
+        {513, "AQAB", "badPublicKey"},
+        {256, "Aw", "badPublicKey"},
+        {256, "AQAA", "badPublicKey"},
+    };
+    for (size_t i = 0; i < sizeof moduli / sizeof moduli[0]; i++) {
+        char jwk[2048];
+        unsigned char modulus[513];
+        struct buf text CLEANUP(buf_free);
+        buf_init(&text, 1024);
+        memset(modulus, 0xff, sizeof modulus);
+        CHECK(base64url_append(&text, modulus, moduli[i].bytes));
+        (void)snprintf(jwk, sizeof jwk, "{\"kty\":\"RSA\",\"n\":\"%s\",\"e\":\"%s\"}",
+                       buf_text(&text), moduli[i].exponent);
+        ca_nonce(&ca, nonce, sizeof nonce);
+        key_header(jwk, nonce, header, sizeof header);
+        send_header(&client, "/new-account", header, "{}", "");
+        CHECK_ANSWER(&ca, 400, moduli[i].type);
     }
     ca_client_close(&client);
     ca_close(&ca);

@@ -99,6 +99,38 @@ static void names_are_validated(void)
     ca_validator.done(ca_validator.context, &(struct validation_result){.id = 9, .valid = true});
     ca_post(&client, "/authz/1", "");
     CHECK_TEXT(ca_text(&ca, "status"), "valid");
+    ca_post(&client, "/chall/1/dns-01", "");
+    CHECK_TEXT(ca_text(&ca, "status"), "valid");
+    ca_client_close(&client);
+    ca_close(&ca);
+}
+
+/* Neither a good result nor time brings back what has ended meanwhile. */
+static void what_has_ended_stays_so(void)
+{
+    struct ca_fixture ca;
+    struct ca_client client;
+    char order[128];
+    ca_open(&ca, &(struct acme_options){0});
+    ca_enroll(&client, &ca);
+    ca_order_names(&client, "a.example", "", order, sizeof order);
+    ca_post(&client, "/chall/1/http-01", "{}");
+    CHECK_ANSWER(&ca, 200, NULL);
+    ca_post(&client, "/authz/1", "{\"status\":\"deactivated\"}");
+    CHECK_ANSWER(&ca, 200, NULL);
+    ca_validator.done(ca_validator.context, &(struct validation_result){.id = 1, .valid = true});
+    ca_post(&client, "/authz/1", "");
+    CHECK_TEXT(ca_text(&ca, "status"), "deactivated");
+    /* Orders live for seven days, their authorizations longer. */
+    ca_order_names(&client, "b.example", "", order, sizeof order);
+    ca.now_us += (7 * 86400 - 1) * 1000000LL;
+    ca_post(&client, order, "");
+    CHECK_TEXT(ca_text(&ca, "status"), "pending");
+    ca.now_us += 1000000;
+    ca_post(&client, order, "");
+    CHECK_TEXT(ca_text(&ca, "status"), "invalid");
+    ca_post(&client, "/authz/2", "");
+    CHECK_TEXT(ca_text(&ca, "status"), "pending");
     ca_client_close(&client);
     ca_close(&ca);
 }
@@ -241,11 +273,9 @@ static void predictable_tokens_are_the_same(void)
 }
 
 static const struct test tests[] = {
-    TEST(challenges_are_offered),
-    TEST(names_are_validated),
-    TEST(failures_are_told),
-    TEST(always_valid_waits_for_the_clock),
-    TEST(authorizations_are_deactivated_and_expire),
+    TEST(challenges_are_offered),           TEST(names_are_validated),
+    TEST(what_has_ended_stays_so),          TEST(failures_are_told),
+    TEST(always_valid_waits_for_the_clock), TEST(authorizations_are_deactivated_and_expire),
     TEST(predictable_tokens_are_the_same),
 };
 

@@ -124,6 +124,13 @@ static void ceilings_hold(void)
         memset(text, '[', depth);
         memset(text + depth, ']', depth);
         CHECK(ca_json_read(span_make(text, 2 * depth), &value) == (depth == CA_JSON_DEPTH_MAX));
+        char *end = text;
+        for (size_t i = 1; i < depth; i++)
+            end = stpcpy(end, "{\"a\":");
+        memcpy(end, "{}", 2);
+        memset(end + 2, '}', depth - 1);
+        CHECK(ca_json_read(span_make(text, (size_t)(end - text) + 1 + depth), &value) ==
+              (depth == CA_JSON_DEPTH_MAX));
     }
     for (int members = CA_JSON_MEMBERS_MAX; members <= CA_JSON_MEMBERS_MAX + 1; members++) {
         (void)snprintf(text, sizeof text, "{\"a0\":0");
