@@ -458,6 +458,11 @@ static void revoked_certificates_are_listed(void)
     CHECK_INT(verify(good, chain, root, full), 0);
     CHECK_INT(verify(bad, chain, root, full), X509_V_ERR_CERT_REVOKED);
     CHECK_INT(sk_X509_REVOKED_num(X509_CRL_get_REVOKED(full)), 2000);
+    int without_reason = 0; /* "unspecified" is left out */
+    for (int i = 0; i < 2000; i++)
+        without_reason +=
+            X509_REVOKED_get_ext_count(sk_X509_REVOKED_value(X509_CRL_get_REVOKED(full), i)) == 0;
+    CHECK_INT(without_reason, 1000);
     X509_REVOKED *entry = NULL;
     CHECK(X509_CRL_get0_by_cert(full, &entry, bad) == 1);
     ASN1_ENUMERATED *reason = X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, NULL, NULL);

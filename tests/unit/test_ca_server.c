@@ -216,6 +216,26 @@ static void rubbish_is_refused(void)
     CHECK_INT(atomic_load(&ca.handled), 0);
 }
 
+static void trailers_are_dropped_within_reason(void)
+{
+    char line[1000]; /* with its end */
+    memset(line, 'a', sizeof line);
+    line[sizeof line - 2] = '\r';
+    line[sizeof line - 1] = '\n';
+    for (int lines = 16; lines <= 17; lines++) {
+        int fd = raw_open(&ca);
+        raw_send(fd, SPAN_LITERAL("POST /1/0/0 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+                                  "Transfer-Encoding: chunked\r\n\r\n0\r\n"));
+        for (int i = 0; i < lines; i++)
+            raw_send(fd, span_make(line, sizeof line));
+        raw_send(fd, SPAN_LITERAL("\r\n"));
+        buf_clear(&text);
+        CHECK_INT(raw_read_all(fd, &text), 0);
+        CHECK(span_starts(buf_span(&text), lines == 16 ? "HTTP/1.1 200 " : "HTTP/1.1 400 "));
+        close(fd);
+    }
+}
+
 /* A head that never ends, and bodies over the ceiling, are sent on while the refusal comes. */
 static void what_is_too_long_is_refused(void)
 {
@@ -397,6 +417,7 @@ static const struct test tests[] = {
     TEST(bodies_are_waited_for),
     TEST(rubbish_is_refused),
     TEST(what_is_too_long_is_refused),
+    TEST(trailers_are_dropped_within_reason),
     TEST(the_smallest_chunks_fill_the_largest_body),
     TEST(large_answers_come_whole),
     TEST(an_unread_answer_harms_nobody),

@@ -249,6 +249,21 @@ static void http1_connections_take_so_many_requests(void)
     a_connection_takes_so_many_requests(true);
 }
 
+static void a_long_head_is_refused(void)
+{
+    char url[17 * 1024];
+    for (int http1 = 0; http1 < 2; http1++) {
+        open_both((struct server_options){0}, (struct http_options){.http1_only = http1 == 1});
+        int len = snprintf(url, sizeof url, "https://127.0.0.1:%d/", ca.port);
+        memset(url + len, 'x', sizeof url - (size_t)len);
+        url[sizeof url - 1] = '\0';
+        CHECK_INT(fixture_ask(&fixture, &(struct http_request){.url = url})->status, 431);
+        CHECK_INT(get("/1/0/0")->status, 200);
+        CHECK_INT(atomic_load(&ca.handled), 1);
+        close_both();
+    }
+}
+
 static void connections_are_limited(void)
 {
     open_both((struct server_options){.threads = 2}, (struct http_options){0});
@@ -361,6 +376,7 @@ static const struct test tests[] = {
     TEST(silence_is_for_one_stream),
     TEST(http2_connections_take_so_many_requests),
     TEST(http1_connections_take_so_many_requests),
+    TEST(a_long_head_is_refused),
     TEST(connections_are_limited),
     TEST(idle_connections_end),
     TEST(hundreds_of_connections_are_served),

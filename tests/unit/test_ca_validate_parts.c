@@ -176,8 +176,11 @@ static void dns_answers(void)
         CHECK(!dns_answer_walk(span_make(part, len), count_text, &total, alias));
         free(part);
     }
+    char copy[sizeof dns_message - 1];
+    memcpy(copy, dns_message, sizeof copy);
+    copy[sizeof copy - 4]++; /* the last string is longer than its record */
+    CHECK(!dns_answer_walk(span_make(copy, sizeof copy), count_text, &total, alias));
     for (size_t i = 0; i < 20000; i++) {
-        char copy[sizeof dns_message - 1];
         memcpy(copy, dns_message, sizeof copy);
         for (size_t j = 0; j <= i % 3; j++)
             copy[random_below(sizeof copy)] = (char)random_below(256);
