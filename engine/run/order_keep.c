@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DOWNLOAD_TRIES_MAX 3
+#define DOWNLOAD_TRIES_MAX 6
 #define CLOCK_SKEW_S       3600
 
 static const struct backoff download_backoff = {.first_ms = 1000, .cap_ms = 10000};

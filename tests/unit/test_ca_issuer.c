@@ -1,83 +1,8 @@
-/* bench/ca/issuer: certificates and lists, against OpenSSL's own functions and the check that
- * certmill makes of every chain. */
-#include "ca_csr.h"
+/* bench/ca/issuer: certificates, against OpenSSL's own functions and the check that certmill makes
+ * of every chain. */
+#include "ca_issue.h"
 
-#include <openssl/err.h>
 #include <pthread.h>
-
-#define DAY       86400
-#define LIFETIME  (90 * DAY)
-#define PEM_LIMIT ((size_t)1 << 20)
-
-static X509 *x509_of(struct span der)
-{
-    const unsigned char *at = (const unsigned char *)der.data;
-    X509 *certificate = d2i_X509(NULL, &at, (long)der.len);
-    CHECK(certificate != NULL && at == (const unsigned char *)der.data + der.len);
-    return certificate;
-}
-
-/* All certificates of a PEM text. */
-static STACK_OF(X509) * x509s_of(const struct buf *pem)
-{
-    STACK_OF(X509) *list = sk_X509_new_null();
-    BIO *bio = BIO_new_mem_buf(pem->data, (int)pem->len);
-    X509 *one;
-    while ((one = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL)
-        CHECK(sk_X509_push(list, one) > 0);
-    ERR_clear_error();
-    BIO_free(bio);
-    return list;
-}
-
-static X509 *root_of(const struct ca_fixture *fixture, unsigned alternate)
-{
-    struct buf pem;
-    buf_init(&pem, PEM_LIMIT);
-    CHECK(issuer_root(fixture->issuer, alternate, &pem));
-    STACK_OF(X509) *list = x509s_of(&pem);
-    CHECK_INT(sk_X509_num(list), 1);
-    X509 *root = sk_X509_pop(list);
-    sk_X509_free(list);
-    buf_free(&pem);
-    return root;
-}
-
-/* X509_verify_cert as strict as it goes; 0 or the error. */
-static int verify(X509 *leaf, STACK_OF(X509) * chain, X509 *root, X509_CRL *crl)
-{
-    X509_STORE *store = X509_STORE_new();
-    X509_STORE_CTX *context = X509_STORE_CTX_new();
-    CHECK(store != NULL && context != NULL && X509_STORE_add_cert(store, root) == 1);
-    if (crl != NULL)
-        CHECK(X509_STORE_add_crl(store, crl) == 1);
-    CHECK(X509_STORE_CTX_init(context, store, leaf, chain) == 1);
-    X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(context);
-    X509_VERIFY_PARAM_set_time(param, CA_NOW);
-    CHECK(X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT | X509_V_FLAG_POLICY_CHECK |
-                                                 (crl != NULL ? X509_V_FLAG_CRL_CHECK : 0)) == 1);
-    CHECK(X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_SSL_SERVER) == 1);
-    int result = X509_verify_cert(context) == 1 ? 0 : X509_STORE_CTX_get_error(context);
-    X509_STORE_CTX_free(context);
-    X509_STORE_free(store);
-    ERR_clear_error();
-    return result;
-}
-
-static void issue(const struct ca_fixture *fixture, const struct buf *csr, uint64_t number,
-                  struct issued *issued)
-{
-    struct error error;
-    struct csr_facts facts;
-    CHECK_OK(csr_read(fixture->issuer, buf_span(csr), &facts, &error), error);
-    CHECK_OK(issuer_issue(fixture->issuer,
-                          &(struct issue_request){.csr = &facts,
-                                                  .not_before = CA_NOW - 3600,
-                                                  .not_after = CA_NOW - 3600 + LIFETIME - 1,
-                                                  .number = number},
-                          issued, &error),
-             error);
-}
 
 /* Every chain of the leaf, by OpenSSL and by certificate_check. */
 static void chains_hold(const struct ca_fixture *fixture, const struct issued *issued,
@@ -405,88 +330,6 @@ static void what_is_asked_for_is_there(void)
     ca_teardown(&fixture);
 }
 
-static X509_CRL *crl_of(const struct ca_fixture *fixture, unsigned intermediate,
-                        const struct revoked *revoked, size_t count)
-{
-    struct error error;
-    struct buf der;
-    buf_init(&der, (size_t)8 << 20);
-    CHECK_OK(issuer_crl(fixture->issuer, intermediate, revoked, count, CA_NOW, &der, &error),
-             error);
-    const unsigned char *at = (const unsigned char *)der.data;
-    X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)der.len);
-    CHECK(crl != NULL && at == (const unsigned char *)der.data + der.len);
-    X509 *signer = x509_of(issuer_intermediate(fixture->issuer, intermediate, 0));
-    CHECK_INT(X509_CRL_verify(crl, X509_get0_pubkey(signer)), 1);
-    CHECK_INT(X509_CRL_get_version(crl), X509_CRL_VERSION_2);
-    X509_free(signer);
-    buf_free(&der);
-    return crl;
-}
-
-static void revoked_certificates_are_listed(void)
-{
-    struct ca_fixture fixture;
-    struct issued issued[2];
-    struct buf csr;
-    struct error error;
-    buf_init(&csr, 8192);
-    ca_setup(&fixture, &(struct issuer_options){0});
-    EVP_PKEY *key = pki_key(fixture.context, KEY_ECDSA, 256);
-    csr_wish_names(key, "DNS:a.example", &csr);
-    struct revoked *revoked = calloc(2000, sizeof *revoked);
-    CHECK(revoked != NULL);
-    for (size_t i = 0; i < 2000; i++) {
-        revoked[i] = (struct revoked){.serial_len = 18, .at = CA_NOW - 60, .reason = i % 2 * 4};
-        memset(revoked[i].serial, 4, 18);
-        memcpy(revoked[i].serial + 4, &i, 2);
-    }
-    for (uint64_t i = 0; i < 2; i++)
-        issue(&fixture, &csr, i, &issued[i]);
-    memcpy(revoked[7].serial, issued[1].serial, issued[1].serial_len);
-    revoked[7].reason = 1;
-
-    X509 *root = root_of(&fixture, 0);
-    X509 *good = x509_of(buf_span(&issued[0].der));
-    X509 *bad = x509_of(buf_span(&issued[1].der));
-    STACK_OF(X509) *chain = sk_X509_new_null();
-    CHECK(sk_X509_push(chain, x509_of(issuer_intermediate(fixture.issuer, 0, 0))) > 0);
-    X509_CRL *empty = crl_of(&fixture, 0, NULL, 0);
-    CHECK_INT(verify(bad, chain, root, empty), 0);
-    X509_CRL_free(empty);
-    X509_CRL *full = crl_of(&fixture, 0, revoked, 2000);
-    CHECK_INT(verify(good, chain, root, full), 0);
-    CHECK_INT(verify(bad, chain, root, full), X509_V_ERR_CERT_REVOKED);
-    CHECK_INT(sk_X509_REVOKED_num(X509_CRL_get_REVOKED(full)), 2000);
-    int without_reason = 0; /* "unspecified" is left out */
-    for (int i = 0; i < 2000; i++)
-        without_reason +=
-            X509_REVOKED_get_ext_count(sk_X509_REVOKED_value(X509_CRL_get_REVOKED(full), i)) == 0;
-    CHECK_INT(without_reason, 1000);
-    X509_REVOKED *entry = NULL;
-    CHECK(X509_CRL_get0_by_cert(full, &entry, bad) == 1);
-    ASN1_ENUMERATED *reason = X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, NULL, NULL);
-    CHECK_INT(ASN1_ENUMERATED_get(reason), 1);
-    ASN1_ENUMERATED_free(reason);
-    struct buf der;
-    buf_init(&der, 100);
-    CHECK(!issuer_crl(fixture.issuer, 1, NULL, 0, CA_NOW, &der, &error));
-    CHECK(!issuer_crl(fixture.issuer, 0, revoked, 2000, CA_NOW, &der, &error));
-    CHECK_INT(error.kind, ERROR_LIMIT);
-    buf_free(&der);
-    X509_CRL_free(full);
-    sk_X509_pop_free(chain, X509_free);
-    X509_free(bad);
-    X509_free(good);
-    X509_free(root);
-    for (size_t i = 0; i < 2; i++)
-        buf_free(&issued[i].der);
-    free(revoked);
-    EVP_PKEY_free(key);
-    buf_free(&csr);
-    ca_teardown(&fixture);
-}
-
 static void servers_get_a_pair(void)
 {
     struct ca_fixture fixture;
@@ -597,15 +440,10 @@ static void threads_share_the_issuer(void)
 }
 
 static const struct test tests[] = {
-    TEST(leaves_of_every_key),
-    TEST(issuers_of_every_key),
-    TEST(common_names_are_chosen),
-    TEST(names_are_in_lower_case_and_many),
-    TEST(serials_hold_their_numbers),
-    TEST(what_is_asked_for_is_there),
-    TEST(revoked_certificates_are_listed),
-    TEST(servers_get_a_pair),
-    TEST(options_have_limits),
+    TEST(leaves_of_every_key),        TEST(issuers_of_every_key),
+    TEST(common_names_are_chosen),    TEST(names_are_in_lower_case_and_many),
+    TEST(serials_hold_their_numbers), TEST(what_is_asked_for_is_there),
+    TEST(servers_get_a_pair),         TEST(options_have_limits),
     TEST(threads_share_the_issuer),
 };
 
