@@ -99,8 +99,8 @@ static void job_check(const struct crypto_context *context, struct crypto_job *j
     EVP_PKEY_free(key);
     unsigned char *public_der = NULL;
     int public_len = i2d_PUBKEY(job->key, &public_der);
-    CHECK(public_len > 0 && span_equal(buf_span(&job->public_key),
-                                       span_make(public_der, (size_t)public_len)));
+    CHECK(public_len > 0 &&
+          span_equal(buf_span(&job->public_key), span_make(public_der, (size_t)public_len)));
     OPENSSL_free(public_der);
     const unsigned char *at = (const unsigned char *)job->csr.data;
     X509_REQ *request = d2i_X509_REQ(NULL, &at, (long)job->csr.len);
