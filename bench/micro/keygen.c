@@ -2,13 +2,17 @@
  *
  *     bench-keygen RSA|ECDSA BITS KEYS THREADS
  *
- * What a fleet of such keys costs at least: the network's part of a run must hide behind it. */
+ * What a fleet of such keys costs at least: the network's part of a run must hide behind it. Prints
+ * a JSON object; key_sd_s is the standard deviation of one key's CPU time, which says how well the
+ * cost of so many keys is known. */
 #include "micro.h"
 
 #include "crypto/key.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #define KEYS_MAX    100000000U
 #define THREADS_MAX 256
@@ -17,7 +21,32 @@ struct work {
     const struct crypto_context *context;
     struct key_spec spec;
     unsigned left; /* taken one by one, so that no thread waits for a slow key of another */
+    pthread_mutex_t lock;
+    double sum_s, sum_of_squares;
 };
+
+static double thread_cpu_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void work_note(struct work *work, double cost_s)
+{
+    pthread_mutex_lock(&work->lock);
+    work->sum_s += cost_s;
+    work->sum_of_squares += cost_s * cost_s;
+    pthread_mutex_unlock(&work->lock);
+}
+
+static double work_deviation_s(const struct work *work, unsigned keys)
+{
+    if (keys < 2)
+        return 0;
+    double variance = (work->sum_of_squares - work->sum_s * work->sum_s / keys) / (keys - 1);
+    return variance > 0 ? sqrt(variance) : 0;
+}
 
 static bool work_take(struct work *work)
 {
@@ -36,7 +65,9 @@ static void *keys_make(void *argument)
     struct error error;
     while (work_take(work)) {
         EVP_PKEY *key = NULL;
+        double begin_s = thread_cpu_s();
         micro_must(key_generate(work->context, work->spec, &key, &error), "key_generate", &error);
+        work_note(work, thread_cpu_s() - begin_s);
         key_release(&key);
     }
     return NULL;
@@ -53,7 +84,8 @@ int main(int argc, char **argv)
     unsigned count = micro_number(argv[4], THREADS_MAX);
     struct work work = {.spec = {.type = strcmp(argv[1], "RSA") == 0 ? KEY_RSA : KEY_ECDSA,
                                  .bits = micro_number(argv[2], UINT16_MAX)},
-                        .left = keys};
+                        .left = keys,
+                        .lock = PTHREAD_MUTEX_INITIALIZER};
     if (!key_spec_is_valid(work.spec))
         micro_fail(argv[2], "certmill makes no such key");
     micro_must(crypto_context_new(&(struct crypto_options){0}, &context, &error), "context",
@@ -66,7 +98,9 @@ int main(int argc, char **argv)
     }
     for (unsigned i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
-    micro_print("keys", keys, start);
+    printf("{\"keys\": %u, \"wall_s\": %.6f, \"cpu_s\": %.6f, \"key_sd_s\": %.6f}\n", keys,
+           micro_wall_s() - start.wall_s, micro_cpu_s() - start.cpu_s,
+           work_deviation_s(&work, keys));
     crypto_context_free(context);
     return EXIT_SUCCESS;
 }
