@@ -20,6 +20,12 @@ from bench.harness.machine import package_version
 IN_FLIGHT = 64  # of those that do several orders at once
 EMAIL = "ops@example.com"
 GO_LIBRARY = "golang-golang-x-crypto-dev"
+# In which forms the Go client is measured: row -> (name, what it does, its options).
+GO_FORMS = {
+    "go, as durable": ("go-durable", "four files and three folders fsynced, chain checked", []),
+    "go, files only": ("go-files", "two files fsynced, no folder", ["-plain"]),
+}
+CONCURRENT = ("certmill", *(name for name, _, _ in GO_FORMS.values()))
 
 
 @dataclass
@@ -103,20 +109,16 @@ class Certmill(Client):
                       setup=[[self.program, "accounts", "register", fleet.manifest, *trust]])]
 
 
-class GoAcme(Client):
+class GoProgram:
     """The concurrent Go client of bench/peers/go, built with Debian's packages alone."""
 
-    name = "go"
-    concurrent = True
-    in_flight = IN_FLIGHT
-    challenges = ("none", "http-01")
     source = Path(__file__).resolve().parent / "go"
 
     def __init__(self, folder):
         self._folder = folder
 
     @functools.cached_property
-    def _built(self):
+    def built(self):
         """(program, None) or (None, why not)."""
         if not shutil.which("go"):
             return None, "no program go on this machine"
@@ -132,8 +134,18 @@ class GoAcme(Client):
             return None, f"it does not build: {done.stderr.strip()}"
         return program, None
 
+
+class GoAcme(Client):
+    concurrent = True
+    in_flight = IN_FLIGHT
+    challenges = ("none", "http-01")
+
+    def __init__(self, program, row):
+        self._program, self._row = program, row
+        self.name, self._does, self._options = GO_FORMS[row]
+
     def missing(self):
-        return self._built[1]
+        return self._program.built[1]
 
     def version(self):
         done = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True,
@@ -141,7 +153,7 @@ class GoAcme(Client):
         return f"{done.stdout.strip()}, x/crypto {package_version(GO_LIBRARY)}"
 
     def phases(self, job):
-        program, _ = self._built
+        program, _ = self._program.built
         account_key, names = job.folder / "account.key", job.folder / "names"
         names.write_text("\n".join(job.names) + "\n")
         common = [program, "-directory", job.directory, "-ca-file", job.ca_file,
@@ -149,10 +161,12 @@ class GoAcme(Client):
         webroot = ["-webroot", job.webroot] if job.challenge == "http-01" else []
 
         def pair_of(name):
-            return job.folder / f"{name}.crt", job.folder / f"{name}.key"
-        return [Phase("go", f"one process, {job.in_flight} orders at once",
+            live = job.folder / "live" / name
+            return (live / "fullchain.pem", live / "privkey.pem") if live.exists() else \
+                (job.folder / f"{name}.crt", job.folder / f"{name}.key")
+        return [Phase(self._row, f"one process, {job.in_flight} orders at once; {self._does}",
                       [[*common, "-names", names, "-out", job.folder, *webroot,
-                        "-concurrency", job.in_flight]], pair_of,
+                        "-concurrency", job.in_flight, *self._options]], pair_of,
                       setup=[[*common, "-register"]])]
 
 
@@ -243,5 +257,6 @@ class Dehydrated(Client):
 
 def all_clients(bench):
     """All that are known, in the order in which they are shown."""
-    return (Certmill(bench.certmill), GoAcme(bench.out / "go"), Lego(), Certbot(), Uacme(),
-            Dehydrated())
+    program = GoProgram(bench.out / "go")
+    return (Certmill(bench.certmill), *(GoAcme(program, row) for row in GO_FORMS), Lego(),
+            Certbot(), Uacme(), Dehydrated())

@@ -1,15 +1,16 @@
 // A concurrent ACME client as a Go programmer would write it for a fleet, on the library that most
 // Go clients stand on (golang.org/x/crypto/acme): one shared client, kept connections, a goroutine
-// an order, a new P-256 key each, and files that are durable before the order counts as done.
+// an order, a new P-256 key each, checked, and durable before the order counts as done (store.go).
+// It keeps no state: a run that was killed begins again.
 //
 // It measures what the language and library cost at many orders at once, which no packaged client
 // does. It sleeps only where the library does.
 //
 //	go-acme -directory URL -ca-file PEM -account FILE -register
 //	go-acme -directory URL -ca-file PEM -account FILE -names FILE -out FOLDER
-//	        [-concurrency 64] [-webroot FOLDER]
+//	        [-concurrency 64] [-webroot FOLDER] [-plain]
 //
-// Without -webroot names must be authorized already. Debian builds it with its packages alone:
+// Without -webroot names must be authorized already; -plain stores and checks less. Debian builds it with its packages alone:
 // GO111MODULE=off GOPATH=/usr/share/gocode go build
 package main
 
@@ -21,7 +22,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
@@ -38,7 +38,7 @@ import (
 type issuer struct {
 	client  *acme.Client
 	webroot string
-	out     string
+	store   store
 }
 
 func main() {
@@ -47,7 +47,8 @@ func main() {
 	account := flag.String("account", "", "`file` of the account's key")
 	register := flag.Bool("register", false, "make the account and its key, and end")
 	names := flag.String("names", "", "`file` with one name a line")
-	out := flag.String("out", ".", "`folder` for NAME.key and NAME.crt")
+	out := flag.String("out", ".", "`folder` for archive and live")
+	plain := flag.Bool("plain", false, "only NAME.key and NAME.crt, and no fsync of folders")
 	webroot := flag.String("webroot", "", "`folder` for http-01; none: names are authorized already")
 	concurrency := flag.Int("concurrency", 64, "orders at once")
 	timeout := flag.Duration("timeout", 10*time.Minute, "for everything")
@@ -59,8 +60,13 @@ func main() {
 	if *register {
 		err = registerAccount(ctx, *directory, *caFile, *account)
 	} else {
-		err = issueAll(ctx, *directory, *caFile, *account, *names, *concurrency,
-			&issuer{webroot: *webroot, out: *out})
+		issuer := &issuer{webroot: *webroot, store: plainStore{*out}}
+		if !*plain {
+			issuer.store, err = newDurableStore(*out)
+		}
+		if err == nil {
+			err = issueAll(ctx, *directory, *caFile, *account, *names, *concurrency, issuer)
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "go-acme:", err)
@@ -181,21 +187,14 @@ func (i *issuer) issue(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := i.store.putKey(name, key); err != nil {
+		return err
+	}
 	chain, _, err := i.client.CreateOrderCert(ctx, order.FinalizeURL, csr, true)
 	if err != nil {
 		return fmt.Errorf("finalize: %w", err)
 	}
-	if err := check(chain, name, key); err != nil {
-		return err
-	}
-	if err := writeKey(filepath.Join(i.out, name+".key"), key); err != nil {
-		return err
-	}
-	var text []byte
-	for _, der := range chain {
-		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
-	}
-	return writeFile(filepath.Join(i.out, name+".crt"), text, 0o644)
+	return i.store.putChain(name, chain, key)
 }
 
 func (i *issuer) authorize(ctx context.Context, url string) error {
@@ -229,69 +228,6 @@ func (i *issuer) authorize(ctx context.Context, url string) error {
 		return err
 	}
 	return errors.New("no http-01 challenge")
-}
-
-// check sees that the CA sent what was asked for.
-func check(chain [][]byte, name string, key *ecdsa.PrivateKey) error {
-	if len(chain) == 0 {
-		return errors.New("an empty chain")
-	}
-	leaf, err := x509.ParseCertificate(chain[0])
-	if err != nil {
-		return err
-	}
-	if public, ok := leaf.PublicKey.(*ecdsa.PublicKey); !ok || !public.Equal(&key.PublicKey) {
-		return errors.New("the certificate has another key")
-	}
-	return leaf.VerifyHostname(name)
-}
-
-// writeFile is durable: a temporary file, fsync, rename.
-func writeFile(path string, data []byte, mode os.FileMode) error {
-	temporary := path + ".new"
-	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	if err == nil {
-		err = file.Sync()
-	}
-	if closing := file.Close(); err == nil {
-		err = closing
-	}
-	if err != nil {
-		os.Remove(temporary)
-		return err
-	}
-	return os.Rename(temporary, path)
-}
-
-func writeKey(path string, key *ecdsa.PrivateKey) error {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	return writeFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
-}
-
-func readKey(path string) (*ecdsa.PrivateKey, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, fmt.Errorf("%s is no PEM", path)
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, err
-	}
-	if key, ok := key.(*ecdsa.PrivateKey); ok {
-		return key, nil
-	}
-	return nil, fmt.Errorf("%s is no ECDSA key", path)
 }
 
 func readLines(path string) ([]string, error) {
