@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from harness.certmill import program
 from harness.check import check_pair
 from harness.fleet import Fleet, account, certificate
 
+from bench.harness import work
 from bench.harness.ca import BenchCa
 from bench.harness.journal import identity
 from bench.harness.measure import Failed, measured, run
@@ -20,38 +19,22 @@ ROW_LIMIT_S = 1200
 EMAIL = "ops@example.com"
 
 
-def say(text):
-    print(f"bench: {text}", file=sys.stderr, flush=True)
-
-
-def remove_work(out, wait_s=None):
-    """Removes what runs wrote to be measured. That can take longer than writing it, so after
-    `wait_s` it goes on by itself; the next start waits for it."""
-    folders = sorted(Path(out).glob("work-*"))
-    if not folders:
-        return
-    say("removes the files that were measured with")
-    removal = subprocess.Popen(["nice", "rm", "-rf", *folders], start_new_session=True,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-    try:
-        removal.wait(wait_s)
-    except subprocess.TimeoutExpired:
-        say("the removal goes on in the background")
-
-
 class Bench:
-    def __init__(self, scale, out, journal, *, version, fingerprint, clock=time.monotonic):
+    """`folder`: an empty one, for the measured files, on the file system of that name."""
+
+    def __init__(self, scale, out, journal, *, folder, file_system, version, fingerprint,
+                 clock=time.monotonic):
         self.scale, self.out, self.journal = scale, Path(out), journal
+        self.file_system = file_system
+        self._folder = Path(folder)
         self.certmill = Path(program())
         self.programs = self.certmill.parent
         self.version, self.fingerprint = version, fingerprint
         self.failed, self.left_out = [], []
         self._clock, self._begin, self._folders = clock, clock(), 0
-        self.work = self.out / f"work-{os.getpid()}"
 
     def say(self, text):
-        say(text)
+        work.say(text)
 
     @property
     def measure(self):
@@ -67,7 +50,7 @@ class Bench:
     def row(self, section, parameters, measure_row):
         """The row of these parameters: from the journal, or measured now. None when it fails or
         there is no time left for it; both are noted."""
-        key = identity(section, {"scale": self.scale.name, **parameters},
+        key = identity(section, {"scale": self.scale.name, "on": self.file_system, **parameters},
                        self.version, self.fingerprint)
         kept = self.journal.find(key)
         if kept is not None:
@@ -91,10 +74,9 @@ class Bench:
         return row
 
     def folder(self, label):
-        """A new folder on the output's file system. It stays until the whole run has ended: ext4 is
-        slow for minutes at making files after many were removed."""
+        """A new folder. It stays until the whole run has ended (work.py says why)."""
         self._folders += 1
-        path = self.work / f"{self._folders:03}-{label}"
+        path = self._folder / f"{self._folders:03}-{label}"
         path.mkdir(parents=True)
         return path
 
@@ -148,6 +130,6 @@ def certmill_run(bench, folder, ca, challenge, in_flight, keys):
         except (AssertionError, OSError) as error:
             raise Failed(str(error)) from None
     return {"orders": count, "wall_s": figures.wall_s, "cpu_s": figures.cpu_s,
-            "orders_per_s": count / figures.wall_s, "cpu_ms": 1000 * figures.cpu_s / count,
+            "orders_per_s": count / figures.wall_s, **figures.cpu_ms(count),
             "peak_kib": figures.peak_kib, "ca_cpu_ms": 1000 * ca_cpu_s / count,
             "requests": requests / count}

@@ -4,13 +4,19 @@ a slow minute of the machine is everybody's."""
 import subprocess
 
 from bench.harness.measure import Failed, measured, medians, run
-from bench.peers.clients import Job, all_clients
+from bench.peers.clients import CONCURRENT, Job, all_clients
 from bench.peers.webroot import Webroot
 
 NAME = "clients"
 # How each P-256 public key begins in PEM: the base64 of its algorithm identifier.
 P256_PUBLIC_KEY = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE"
 CHECKED = 10  # pairs of each client, evenly chosen
+
+
+def certificates(scale):
+    others = [name for name in scale.clients if name not in CONCURRENT]
+    return scale.rounds * (2 * (1 + len(scale.clients) - len(others)) * scale.concurrent_certificates
+                           + 2 * len(others) * scale.serial_certificates)
 
 
 def rows(bench):
@@ -82,7 +88,7 @@ def _phase(bench, client, phase, job, ca):
         _check(phase, name, ca.root)
     return {"row": phase.row, "how": phase.how, "version": client.version(), "certificates": count,
             "wall_s": figures.wall_s, "per_s": count / figures.wall_s,
-            "cpu_ms": 1000 * figures.cpu_s / count, "peak_mib": figures.peak_kib / 1024,
+            **figures.cpu_ms(count), "peak_mib": figures.peak_kib / 1024,
             "ca_cpu_ms": 1000 * ca_cpu_s / count, "requests": requests / count}
 
 

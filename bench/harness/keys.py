@@ -2,11 +2,14 @@
 
 The floor of a fleet's time is what its keys cost, spread over the cores. RSA key generation is a
 search, whose length differs from key to key: the cost of a few dozen keys is known to some 10 %
-only. So the floor is taken twice: from keys made before the run by the same code (expected_s), and
-from the CPU time that the run itself took, in which keys are all but a thousandth (floor_s)."""
+only (uncertainty). So the floor is taken twice: from keys made before the run by the same code
+(expected_s), and from the CPU time that the run itself took, in which keys are all but a thousandth
+(floor_s)."""
 
 import json
+import math
 import os
+from collections import Counter
 
 from bench.harness.bench import certmill_run
 
@@ -27,6 +30,10 @@ FLEETS = {
     "RSA-4096": ((RSA_4096, 100),),
     "mixed": ((P256, 55), (P384, 5), (RSA_2048, 33), (RSA_3072, 4), (RSA_4096, 3)),
 }
+
+
+def certificates(scale):
+    return KEYS_MAX * len(scale.fleets)
 
 
 def key_name(key):
@@ -66,17 +73,27 @@ def rows(bench):
 
 
 def _keygen(bench, key, count):
-    """CPU seconds of that many keys, made on all cores."""
-    said = bench.tool("bench-keygen", key["type"], key["size"], count, os.cpu_count())
-    return json.loads(said)["cpu_s"]
+    """CPU seconds of that many keys, made on all cores, and the standard deviation of one."""
+    said = json.loads(bench.tool("bench-keygen", key["type"], key["size"], count, os.cpu_count()))
+    return said["cpu_s"], said["key_sd_s"]
 
 
 def _cost(bench, key):
     """What one key costs: the mean of as many as half of the wanted CPU time pays for."""
     probe = os.cpu_count()
-    each_s = max(_keygen(bench, key, probe) / probe, 1e-6)
-    count = max(probe, min(KEYS_MAX, int(bench.scale.keys_cpu_s / 2 / each_s)))
-    return {"keys": count, "key_cpu_s": _keygen(bench, key, count) / count}
+    each_s = max(_keygen(bench, key, probe)[0] / probe, 1e-6)
+    count = max(2 * probe, min(KEYS_MAX, int(bench.scale.keys_cpu_s / 2 / each_s)))
+    cpu_s, sd_s = _keygen(bench, key, count)
+    return {"keys": count, "key_cpu_s": cpu_s / count, "key_sd_s": sd_s}
+
+
+def uncertainty(costs, keys):
+    """One standard error of (the keys' time / what is expected of them), as a share. `costs`: name ->
+    {keys, key_cpu_s, key_sd_s}; `keys`: name -> how many of them the run makes."""
+    expected_s = sum(count * costs[name]["key_cpu_s"] for name, count in keys.items())
+    variance = sum(costs[name]["key_sd_s"] ** 2 * (count + count**2 / costs[name]["keys"])
+                   for name, count in keys.items())
+    return math.sqrt(variance) / expected_s
 
 
 def _measure(bench, fleet, costs):
@@ -89,6 +106,7 @@ def _measure(bench, fleet, costs):
         row = certmill_run(bench, folder, ca, "none", IN_FLIGHT, keys)
     cores = os.cpu_count()
     expected_s, floor_s = expected_cpu_s / cores, row["cpu_s"] / cores
-    return {**row, "key_cpu_ms": 1000 * expected_cpu_s / len(keys), "expected_s": expected_s,
+    counts = Counter(key_name(key) for key in keys)
+    return {**row, "uncertainty": uncertainty(costs, counts), "key_cpu_ms": 1000 * expected_cpu_s / len(keys), "expected_s": expected_s,
             "floor_s": floor_s, "over_expected": row["wall_s"] / expected_s - 1,
             "over_floor": row["wall_s"] / floor_s - 1}

@@ -22,14 +22,26 @@ def package_version(package):
 
 
 def file_system(folder):
-    """The type of the file system that holds the folder."""
+    """The file system that holds the folder: its type, and of ext4 whether it has a journal, on
+    which the cost of fsync and of making files depends."""
     best = ("", "unknown")
     for entry in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
         _, point, kind, *_ = entry.split()
         inside = folder.is_relative_to(point.replace("\\040", " "))
         if inside and len(point) >= len(best[0]):
             best = (point, kind)
-    return best[1]
+    kind, journal = best[1], has_journal(folder) if best[1] == "ext4" else None
+    return kind if journal is None else f"{kind} with{'' if journal else 'out'} a journal"
+
+
+def has_journal(folder):
+    """Of ext4; None: the kernel does not tell."""
+    number = os.stat(folder).st_dev
+    device = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}").resolve().name
+    try:
+        return Path(f"/sys/fs/ext4/{device}/journal_task").read_text().strip() != "<none>"
+    except OSError:
+        return None
 
 
 def describe(folder):

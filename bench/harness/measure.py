@@ -19,8 +19,18 @@ class Figures:
     """Of all processes together, one after the other; the memory is the largest one's."""
 
     wall_s: float
-    cpu_s: float
+    user_s: float
+    system_s: float
     peak_kib: int
+
+    @property
+    def cpu_s(self):
+        return self.user_s + self.system_s
+
+    def cpu_ms(self, count):
+        """Of each of so many, for a row."""
+        return {"cpu_ms": 1000 * self.cpu_s / count, "user_ms": 1000 * self.user_s / count,
+                "system_ms": 1000 * self.system_s / count}
 
 
 def run(command, folder, *, deadline_s, env=None, output="output.log", codes=(0,)):
@@ -54,7 +64,8 @@ def measured(measure, commands, folder, *, wrapper=(), **options):
         log = run([*wrapper, measure, results, *command], folder, **options)
     lines = [[int(each) for each in line.split()] for line in results.read_text().splitlines()]
     wall_us, user_us, system_us, peak_kib, _ = zip(*lines)
-    return Figures(sum(wall_us) / 1e6, (sum(user_us) + sum(system_us)) / 1e6, max(peak_kib)), log
+    return Figures(sum(wall_us) / 1e6, sum(user_us) / 1e6, sum(system_us) / 1e6,
+                   max(peak_kib)), log
 
 
 def medians(rows):

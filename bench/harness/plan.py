@@ -29,6 +29,14 @@ def write_manifest(folder, count, directory="https://localhost/dir"):
     return manifest
 
 
+def certificates(scale):
+    return sum(live + DUE for _, live in scale.plan)
+
+
+def entries(scale):
+    return sum(count for count, _ in scale.plan)
+
+
 def rows(bench):
     for entries, live in bench.scale.plan:
         fleet = _Fleet(bench, entries, live)
@@ -68,7 +76,8 @@ class _Fleet:
         found = re.findall(r"^(?:Finished: )?([\d,]+) of [\d,]+ certificates? ", end, re.MULTILINE)
         if not found or int(found[-1].replace(",", "")) != expected:
             raise Failed(f"{command[0]} {command[1]}: not {expected} certificates:\n{end[-1000:]}")
-        return {"wall_s": figures.wall_s, "cpu_s": figures.cpu_s,
+        return {"wall_s": figures.wall_s, "cpu_s": figures.cpu_s, "user_s": figures.user_s,
+                "system_s": figures.system_s,
                 "peak_mib": figures.peak_kib / 1024}
 
     def plan(self):

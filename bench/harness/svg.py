@@ -98,7 +98,8 @@ def _frame(height, title, note):
             f"<title>{html.escape(title)}</title>",
             f'<rect width="{WIDTH}" height="{height}" rx="6" fill="{PAPER}"/>',
             _text(20, 30, title, size=17, weight=600),
-            _text(20, height - 14, note, size=11, fill=FAINT)]
+            _text(20, height - 14, note, size=min(11, (WIDTH - 40) / (0.57 * max(1, len(note)))),
+                  fill=FAINT)]
 
 
 def _axes(x, y, top, bottom):
@@ -119,14 +120,20 @@ def _axes(x, y, top, bottom):
 LETTER = 7.6  # the mean width of one, at the legend's size
 
 
-def _legend(series, y):
+DASHES = ' stroke-dasharray="6 4"'
+
+
+def _legend(series, y, limits=()):
     """In as many rows as it needs; gives the parts and how many pixels lower the chart begins."""
     parts, x, begin = [], float(LEFT), y
-    for colour, each in zip(COLOURS, series):
-        width = 28 + LETTER * len(each.name)
+    entries = [(each.name, colour, 3, "") for colour, each in zip(COLOURS, series)]
+    entries += [(name, colour, 1.5, DASHES) for name, _, colour in limits]
+    for name, colour, thick, dashes in entries:
+        width = 28 + LETTER * len(name)
         if x > LEFT and x + width > WIDTH - RIGHT:
             x, y = float(LEFT), y + 20
-        parts += [_line(x, y - 4.5, x + 22, y - 4.5, colour, 3), _text(x + 28, y, each.name)]
+        parts += [_line(x, y - 4.5, x + 22, y - 4.5, colour, thick, dashes),
+                  _text(x + 28, y, name)]
         x += width + 24
     return parts, y - begin
 
@@ -155,22 +162,20 @@ class _Labels:
 
 
 def line_chart(title, x_axis, y_axis, series, note="", limits=()):
-    """`limits`: (name, y) of horizontal lines: what is promised."""
+    """`limits`: (name, y, which series' colour it has) of horizontal lines: what is promised."""
+    limits = [(name, limit, COLOURS[place]) for name, limit, place in limits]
     series = [Series(each.name, tuple(sorted(each.points))) for each in series if each.points]
     if not series:
         return None
     points = [point for each in series for point in each.points]
-    legend, lower = _legend(series, 54)
+    legend, lower = _legend(series, 54, limits)
     top, bottom, height = TOP + lower, HEIGHT - BOTTOM + lower, HEIGHT + lower
     x = _Scale(x_axis, [point[0] for point in points], LEFT, WIDTH - RIGHT)
-    y = _Scale(y_axis, [*(point[1] for point in points), *(limit for _, limit in limits)],
+    y = _Scale(y_axis, [*(point[1] for point in points), *(limit for _, limit, _ in limits)],
                bottom, top)
     parts = [*_frame(height, title, note), *legend, *_axes(x, y, top, bottom)]
-    for name, limit in limits:
-        # At the left, where curves that fall with x are far above.
-        parts += [_line(LEFT, y.at(limit), WIDTH - RIGHT, y.at(limit), FAINT, 1.5,
-                        ' stroke-dasharray="6 4"'),
-                  _text(LEFT + 6, y.at(limit) - 6, name, size=12, fill=FAINT)]
+    parts += [_line(LEFT, y.at(limit), WIDTH - RIGHT, y.at(limit), colour, 1.5, DASHES)
+              for _, limit, colour in limits]
     labels = _Labels(top, bottom)
     for a, b in points:
         labels.point(x.at(a), y.at(b))

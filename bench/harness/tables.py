@@ -1,6 +1,9 @@
 """Rows as tables, for a terminal and for Markdown. A section's columns are data: a title, and how a
 row's value is shown."""
 
+import textwrap
+
+from bench.harness import targets
 from bench.harness.svg import rounded
 
 CHALLENGES = {"none": "pre-validated", "http-01": "http-01"}
@@ -25,6 +28,26 @@ def challenge(row):
     return CHALLENGES[row["challenge"]]
 
 
+def cpu(prefix=""):
+    """User and system time apart."""
+    def show(row):
+        whole, user, system = (row.get(f"{prefix}{each}_ms") for each in ("cpu", "user", "system"))
+        if whole is None:
+            return "-"
+        return f"{rounded(whole)} ({rounded(user)} + {rounded(system)})"
+    return show
+
+
+def _on_disk(rows):
+    """A heading that depends on where it was measured."""
+    return f"CPU ms an order (user + system), files on {rows[0].get('file_system', 'disk')}"
+
+
+def _times_less(row):
+    target = targets.times_less(row)
+    return "-" if target is None else f"{rounded(target['limit'])}: {_verdict(target)}"
+
+
 def _verdict(row):
     return "met" if row["met"] else "NOT met"
 
@@ -41,26 +64,32 @@ SECTIONS = {
         ("", _verdict))),
     "scaling": ("By orders in flight", 1, (
         ("challenge", challenge), ("in flight", count("in_flight")), ("orders", count("orders")),
-        ("orders/s", number("orders_per_s")), ("CPU ms an order", number("cpu_ms")),
+        ("orders/s", number("orders_per_s")), (_on_disk, cpu()),
+        ("files on tmpfs", cpu("tmpfs_")), ("the disk's share", number("disk_share", 100, " %")),
         ("wall s", number("wall_s")), ("peak MiB", number("peak_kib", 1 / 1024)),
         ("KiB an order in flight", number("order_kib")),
         ("requests an order", number("requests")), ("the CA's CPU ms", number("ca_cpu_ms")))),
     "clients": ("Beside other clients", 4, (
         ("client", text("row")), ("version", text("version")), ("how it is run", text("how")),
         ("challenge", challenge), ("certificates", count("certificates")),
-        ("certificates/s", number("per_s")), ("CPU ms a certificate", number("cpu_ms")),
-        ("times certmill's", number("ratio")), ("peak MiB", number("peak_mib")),
+        ("certificates/s", number("per_s")), ("CPU ms a certificate (user + system)", cpu()),
+        ("times certmill's", number("ratio")), ("target, at least", _times_less),
+        ("peak MiB", number("peak_mib")),
         ("times certmill's", number("memory_ratio")),
         ("requests", number("requests")))),
     "realistic": ("A CA 50 ms away that takes 2 s to issue", 3, (
         ("limited by", text("what")), ("possible, orders/s", text("formula")),
         ("challenge", challenge), ("in flight", count("in_flight")), ("orders", count("orders")),
         ("possible/s", number("possible_per_s")), ("reached/s", number("orders_per_s")),
-        ("share", number("share", 100, " %")), ("requests an order", number("requests")))),
+        ("share", number("share", 100, " %")), ("wall s", number("wall_s")),
+        ("of it start and end", number("ends_share", 100, " %")),
+        ("share with that counted", number("time_share", 100, " %")),
+        ("requests an order", number("requests")))),
     "keys": ("Dear keys", 1, (
         ("fleet", text("fleet")), ("keys", count("orders")),
         ("CPU ms a key", number("key_cpu_ms")), ("keys x CPU / cores, s", number("expected_s")),
         ("the run's CPU / cores, s", number("floor_s")), ("wall s", number("wall_s")),
+        ("known to", number("uncertainty", 100, " %")),
         ("over the keys", number("over_expected", 100, " %")),
         ("over its own CPU", number("over_floor", 100, " %")))),
     "store": ("Made durable", 1, (
@@ -81,13 +110,20 @@ SECTIONS = {
 
 def cells(section, rows):
     _, _, columns = SECTIONS[section]
-    return [[title for title, _ in columns], *([show(row) for _, show in columns] for row in rows)]
+    head = [title(rows) if callable(title) else title for title, _ in columns]
+    return [head, *([show(row) for _, show in columns] for row in rows)]
 
 
 def terminal(section, rows):
     heading, left, _ = SECTIONS[section]
-    lines = cells(section, rows)
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    head, *body = cells(section, rows)
+    # Headings over several lines, for most are longer than what is below them.
+    wrapped = [textwrap.wrap(title, max(10, *(len(line[i]) for line in body)),
+                             break_long_words=False) for i, title in enumerate(head)]
+    depth = max(len(each) for each in wrapped)
+    over = zip(*([""] * (depth - len(each)) + each for each in wrapped))
+    lines = [*over, *body]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     table = "\n".join("  ".join(cell.ljust(width) if i < left else cell.rjust(width)
                                 for i, (cell, width) in enumerate(zip(line, widths))).rstrip()
                       for line in lines)

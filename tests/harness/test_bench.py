@@ -1,5 +1,6 @@
 """What bench/run reckons and shows, and how it goes on after an interruption. Measures nothing."""
 
+import os
 import re
 import sys
 import unittest
@@ -9,8 +10,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY)]
 
-from bench.harness import (charts, fit, growth, keys, measure, plan, realistic, scale,  # noqa: E402
-                           summary, tables, targets)
+from bench.harness import (charts, clients, fit, growth, keys, machine, measure,  # noqa: E402
+                           plan, realistic, scale, scaling, store, summary, tables, targets, work)
 from bench.harness.bench import Bench  # noqa: E402
 from bench.harness.journal import Journal, fingerprint, identity  # noqa: E402
 from bench.harness.svg import Axis, Series, bar_chart, line_chart, rounded  # noqa: E402
@@ -139,14 +140,14 @@ class ResumeTest(Case):
         super().setUp()
         self.now, self.measured = 0.0, []
 
-    def bench(self, limit_s=100):
+    def bench(self, limit_s=100, file_system="ext4 with a journal"):
         bench = Bench(scale.Scale(**{**scale.TINY.__dict__, "limit_s": limit_s}), self.folder,
-                      Journal(self.folder / "rows.jsonl"), version="v", fingerprint="p",
-                      clock=lambda: self.now)
+                      Journal(self.folder / "rows.jsonl"), folder=self.folder,
+                      file_system=file_system, version="v", fingerprint="p", clock=lambda: self.now)
         bench.say = lambda text: None
         return bench
 
-    def work(self, seconds, failure=None):
+    def costs(self, seconds, failure=None):
         def measure_row():
             self.now += seconds
             self.measured.append(seconds)
@@ -156,31 +157,36 @@ class ResumeTest(Case):
         return measure_row
 
     def test_a_row_is_measured_once(self):
-        first = self.bench().row("plan", {"entries": 5}, self.work(1))
+        first = self.bench().row("plan", {"entries": 5}, self.costs(1))
         self.assertEqual((first["entries"], first["cost"]), (5, 1))
-        self.assertEqual(self.bench().row("plan", {"entries": 5}, self.work(2)), first)
-        self.bench().row("plan", {"entries": 6}, self.work(3))
+        self.assertEqual(self.bench().row("plan", {"entries": 5}, self.costs(2)), first)
+        self.bench().row("plan", {"entries": 6}, self.costs(3))
         self.assertEqual(self.measured, [1, 3])
+
+    def test_on_another_file_system_it_is_another_row(self):
+        self.bench().row("plan", {}, self.costs(1))
+        self.bench(file_system="xfs").row("plan", {}, self.costs(2))
+        self.assertEqual(self.measured, [1, 2])
 
     def test_what_the_time_does_not_allow_is_left_for_the_next_start(self):
         bench = self.bench(limit_s=10)
-        self.assertIsNotNone(bench.row("plan", {"entries": 1}, self.work(11)))
-        self.assertIsNone(bench.row("plan", {"entries": 2}, self.work(1)))
+        self.assertIsNotNone(bench.row("plan", {"entries": 1}, self.costs(11)))
+        self.assertIsNone(bench.row("plan", {"entries": 2}, self.costs(1)))
         # What is there already costs no time.
-        self.assertIsNotNone(bench.row("plan", {"entries": 1}, self.work(1)))
+        self.assertIsNotNone(bench.row("plan", {"entries": 1}, self.costs(1)))
         self.assertEqual(bench.left_out, ["plan: entries 2"])
         self.assertEqual(bench.failed, [])
-        self.assertIsNotNone(self.bench(limit_s=10).row("plan", {"entries": 2}, self.work(1)))
+        self.assertIsNotNone(self.bench(limit_s=10).row("plan", {"entries": 2}, self.costs(1)))
 
     def test_a_failed_row_is_tried_again(self):
         bench = self.bench()
-        self.assertIsNone(bench.row("plan", {}, self.work(1, "no certificate")))
+        self.assertIsNone(bench.row("plan", {}, self.costs(1, "no certificate")))
         self.assertEqual(len(bench.failed), 1)
-        self.assertIsNotNone(self.bench().row("plan", {}, self.work(1)))
+        self.assertIsNotNone(self.bench().row("plan", {}, self.costs(1)))
 
     def test_a_row_ended_by_the_time_limit_is_no_failure(self):
         bench = self.bench(limit_s=10)
-        self.assertIsNone(bench.row("plan", {}, self.work(11, "not done within 10 s")))
+        self.assertIsNone(bench.row("plan", {}, self.costs(11, "not done within 10 s")))
         self.assertEqual((len(bench.left_out), bench.failed), (1, []))
 
 
@@ -221,7 +227,10 @@ class ShownTest(Case):
         result, _ = whole_result()
         for section, rows in result["sections"].items():
             lines = tables.terminal(section, rows).splitlines()
-            self.assertEqual(len(lines), len(rows) + 3, section)
+            end = lines[-len(rows):]
+            self.assertEqual([line.split()[0] for line in end],
+                             [line[0].split()[0] for line in tables.cells(section, rows)[1:]])
+            self.assertGreater(len(lines), len(rows) + 2, section)
             marked = tables.markdown(section, rows).splitlines()
             self.assertEqual(len({line.count("|") for line in marked}), 1, section)
         self.assertIn("10,000", tables.terminal("scaling", result["sections"]["scaling"]))
@@ -232,6 +241,10 @@ class ShownTest(Case):
         for heading in ("By orders in flight", "Beside other clients", "Planning"):
             self.assertIn(f"### {heading}\n", text)
         self.assertEqual(sorted(re.findall(r"\(bench/charts/(.*?)\)", text)), result["charts"])
+        self.assertIn("files on ext4 with a journal", text)
+        self.assertIn("go, as durable, pre-validated: 4.00 times, met; go, files only, "
+                      "pre-validated: 2.00 times, NOT met; go, as durable, http-01: 3.00 times, "
+                      "NOT met.", text)
         before, after = "# Title\n\n", "\n\n## Next\n"
         whole = summary.put_between(f"{before}{summary.BEGIN}\nold\n{summary.END}{after}", text)
         self.assertTrue(whole.startswith(before) and whole.endswith(after))
@@ -255,11 +268,15 @@ class ShownTest(Case):
 class ReckonedTest(Case):
     def test_targets(self):
         found = {row["what"]: row for row in targets.rows(sample_sections())}
-        self.assertTrue(found["CPU an order, pre-validated, at 1000 in flight"]["met"])
+        self.assertTrue(found["CPU an order, pre-validated, at 1,000 in flight, files on ext4 with "
+                              "a journal"]["met"])
+        self.assertTrue(found["CPU an order, http-01, at 1,000 in flight, files on tmpfs"]["met"])
         self.assertFalse(found["times less CPU than lego, http-01"]["met"])
-        self.assertTrue(found["times less CPU than go, none"]["met"])
-        self.assertFalse(found["times less CPU than go, http-01"]["met"])
-        self.assertTrue(found["RSA-4096: wall over CPU / cores"]["met"])
+        self.assertTrue(found["times less CPU than go, as durable, none"]["met"])
+        self.assertFalse(found["times less CPU than go, files only, none"]["met"])
+        self.assertFalse(found["times less CPU than go, as durable, http-01"]["met"])
+        self.assertTrue(found["RSA-4096: wall over keys x CPU a key / cores (known to 6.00 %)"]
+                        ["met"])
         self.assertTrue(found["plan of 100,000, all live"]["met"])
 
     def test_growth(self):
@@ -272,20 +289,38 @@ class ReckonedTest(Case):
 
     def test_what_a_slow_ca_allows(self):
         # 10,000 orders in 50 places: 200 times 4 round trips; with http-01 7 and the validation.
-        self.assertAlmostEqual(realistic.possible_places("none", 50, 10000), 0.1 + 40)
-        self.assertAlmostEqual(realistic.possible_places("http-01", 50, 10000), 0.1 + 470)
+        case = realistic.places_case("none", 50, 40)
+        self.assertEqual((case.orders, case.possible_per_s), (10000, 250))
+        self.assertAlmostEqual(case.possible_s, 0.1 + 40)
+        case = realistic.places_case("http-01", 50, 470)
+        self.assertEqual(case.orders, 10000)
+        self.assertAlmostEqual(case.possible_s, 0.1 + 470)
         # The last 50 of 1,000 begin after 19 times 2 round trips.
-        self.assertAlmostEqual(realistic.possible_places("none", 50, 1000), 0.1 + 1.9 + 2.2)
+        self.assertAlmostEqual(realistic.places_case("none", 50, 4).possible_s, 0.1 + 1.9 + 2.2)
         # No order is quicker than itself.
-        self.assertAlmostEqual(realistic.possible_places("http-01", 50, 1), 0.1 + 0.35 + 4)
-        self.assertAlmostEqual(realistic.possible_orders("none", 550, 300, 10), 0.1 + 25 + 2.2)
-        self.assertAlmostEqual(realistic.possible_orders("none", 10, 300, 10), 0.1 + 2.2)
-        self.assertAlmostEqual(realistic.possible_requests("none", 6125, 125, 250), 0.1 + 24)
-        self.assertAlmostEqual(realistic.possible_requests("none", 3, 125, 250), 0.1 + 2.2)
-        for *_, orders, _, possible_s, formula in realistic.cases(scale.DEFAULT):
-            self.assertGreater(orders, 0)
-            self.assertLess(possible_s, 45)
-            self.assertTrue(formula)
+        self.assertAlmostEqual(realistic.places_case("http-01", 50, 0.05).possible_s,
+                               0.1 + 0.35 + 4)
+        case = realistic.orders_case("none", 25)
+        self.assertEqual((case.orders, case.possible_per_s), (550, 22))
+        self.assertAlmostEqual(case.possible_s, 0.1 + 25 + 2.2)
+        case = realistic.requests_case("none", 24)
+        self.assertEqual(case.orders, 2042)
+        self.assertAlmostEqual(case.possible_s, 0.1 + (3 * 2042 - 125) / 250)
+        self.assertAlmostEqual(realistic.requests_case("none", 0.1).possible_s, 0.1 + 2.2)
+
+    def test_start_and_end_weigh_little_in_the_long_rows(self):
+        for case in realistic.cases(scale.DEFAULT):
+            self.assertGreater(case.full_s, 20)
+            self.assertLess(case.ends_s / case.possible_s, 0.05)
+            self.assertTrue(case.formula)
+            found = realistic.shares(case, case.possible_s)
+            self.assertAlmostEqual(found["time_share"], 1)
+            self.assertAlmostEqual(found["share"] + found["ends_share"], 1)
+
+    def test_how_well_the_cost_of_keys_is_known(self):
+        costs = {"RSA-2048": {"keys": 100, "key_cpu_s": 2, "key_sd_s": 1}}
+        # Of 100 in the run and 100 measured: the root of two times a tenth of a half.
+        self.assertAlmostEqual(keys.uncertainty(costs, {"RSA-2048": 100}), 0.05 * 2**0.5)
 
     def test_a_mixed_fleet_has_the_shares(self):
         weights = keys.FLEETS["mixed"]
@@ -302,6 +337,53 @@ class ReckonedTest(Case):
     def test_a_generated_manifest(self):
         text = plan.write_manifest(self.folder, 3).read_text()
         self.assertEqual(len(re.findall(r"^  - name: shop-000000\d$", text, re.MULTILINE)), 3)
+
+
+class WorkTest(Case):
+    def setUp(self):
+        super().setUp()
+        said = []
+        self.said, original, work.say = said, work.say, said.append
+        self.addCleanup(setattr, work, "say", original)
+
+    def test_only_what_nobody_uses_is_removed(self):
+        (self.folder / "mine").mkdir()
+        first, in_use = work.make(self.folder)
+        second, other = work.make(self.folder)
+        self.assertNotEqual(first, second)
+        (first / "file").write_text("text")
+        os.close(in_use)
+        self.assertIsNone(work.removed_ago_s(self.folder))
+        work.remove(self.folder, 10, self.folder)
+        self.assertEqual((first.exists(), second.exists()), (False, True))
+        self.assertLess(work.removed_ago_s(self.folder), 100)
+        os.close(other)
+        work.remove(self.folder, 10, self.folder)
+        self.assertEqual(sorted(each.name for each in self.folder.iterdir()), ["mine", "removed"])
+        self.assertEqual(len(self.said), 2)
+        work.remove(self.folder, 10, self.folder)
+        self.assertEqual(len(self.said), 2)
+
+    def test_room(self):
+        self.assertIsNone(work.too_small(self.folder, 1, 1))
+        self.assertIn("are needed", work.too_small(self.folder, 1 << 60, 1))
+        few, many = (work.needed([scaling, clients, realistic, store, plan, keys], each)
+                     for each in (scale.QUICK, scale.FULL))
+        self.assertTrue(all(a < b for a, b in zip(few, many)))
+
+    def test_tmpfs_folders_go_with_their_row(self):
+        memory = work.Tmpfs(self.folder)
+        self.assertIsNone(memory.lacks(1))
+        self.assertIsNotNone(memory.lacks(1 << 40))
+        self.assertIsNotNone(work.Tmpfs(self.folder / "none").lacks(1))
+        with memory as folder:
+            (folder / "file").write_text("text")
+            self.assertEqual(work.unused(self.folder), [])
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_the_file_system_is_named(self):
+        self.assertEqual(machine.file_system(Path("/proc")), "proc")
+        self.assertNotIn(machine.file_system(self.folder), ("", "unknown"))
 
 
 class WebrootTest(Case):

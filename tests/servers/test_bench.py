@@ -40,18 +40,21 @@ class BenchTest(Case):
                                         ("none", 10)])
         for row in rows.values():
             self.assertGreater(row["cpu_ms"], 0)
+            self.assertAlmostEqual(row["user_ms"] + row["system_ms"], row["cpu_ms"])
             self.assertGreater(row["ca_cpu_ms"], 0)
             self.assertGreaterEqual(row["requests"], 3)
         self.assertGreater(rows["http-01", 10]["requests"], rows["none", 10]["requests"])
         self.assertEqual({(row["row"], row["challenge"]) for row in sections["clients"]},
                          {("certmill", "none"), ("certmill", "http-01")})
+        in_memory = [row for row in sections["scaling"] if row["tmpfs_cpu_ms"]]
+        self.assertEqual(len(in_memory), 2 if os.access("/dev/shm", os.W_OK) else 0)
         self.assertEqual(len(sections["store"]), 7)
         self.assertEqual(len(sections["plan"]), 4)
         self.assertTrue(sections["targets"])
         for name in result["charts"]:
             ElementTree.parse(self.folder / name)
         self.assertIn("### By orders in flight", (self.folder / "result.md").read_text())
-        self.assertEqual(list(self.folder.glob("work-*")), [])
+        self.assertEqual(list(self.folder.glob("certmill-bench-*")), [])
 
         # All is in the journal now. (In a work tree that is edited meanwhile it is not.)
         journal = (self.folder / "rows.jsonl").read_text()
