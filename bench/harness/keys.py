@@ -107,6 +107,7 @@ def _measure(bench, fleet, costs):
     cores = os.cpu_count()
     expected_s, floor_s = expected_cpu_s / cores, row["cpu_s"] / cores
     counts = Counter(key_name(key) for key in keys)
-    return {**row, "uncertainty": uncertainty(costs, counts), "key_cpu_ms": 1000 * expected_cpu_s / len(keys), "expected_s": expected_s,
+    return {**row, "uncertainty": uncertainty(costs, counts),
+            "key_cpu_ms": 1000 * expected_cpu_s / len(keys), "expected_s": expected_s,
             "floor_s": floor_s, "over_expected": row["wall_s"] / expected_s - 1,
             "over_floor": row["wall_s"] / floor_s - 1}
