@@ -265,6 +265,7 @@ static bool multi_make(struct http_client *client, struct error *error)
     /* Counted and thread-safe; without it the first easy handle would do the same. */
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return error_set(error, ERROR_SYSTEM, "libcurl does not start");
+    client->openssl = tls_is_openssl();
     client->multi = curl_multi_init();
     client->share = curl_share_init();
     if (client->multi == NULL || client->share == NULL)

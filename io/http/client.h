@@ -5,6 +5,7 @@
 #include "http/headers.h"
 
 #include <curl/curl.h>
+#include <openssl/ssl.h>
 
 #define HTTP_REQUEST_HEADERS_MAX 32
 #define HTTP_HOSTS_MAX           16
@@ -52,6 +53,8 @@ struct http_client {
     struct loop *loop;
     CURLM *multi;
     CURLSH *share; /* TLS sessions, which 7.88 otherwise keeps a handle */
+    bool openssl;
+    int (*session_keep)(SSL *ssl, SSL_SESSION *session); /* libcurl's own, for tls.c */
     http_done *done;
     void *context;
     struct http_options options; /* defaults filled in; texts owned */
@@ -82,6 +85,10 @@ enum http_failure failure_of(CURLcode code, bool sent, const char *curl_text);
 const char *failure_text(CURLcode code, const char *curl_text);
 /* "host:port: text", made printable. */
 void failure_reason(char reason[static 256], const char *authority, const char *text);
+
+/* tls.c */
+bool tls_is_openssl(void); /* what libcurl was built with */
+CURLcode tls_sessions_keep(CURL *easy, struct http_client *client);
 
 /* host.c */
 /* Writes "host:port" of an http or https URL, without user and password; "" when there is none. */

@@ -69,9 +69,10 @@ static CURLcode easy_set_callbacks(CURL *easy, struct transfer *transfer)
     return code;
 }
 
-static CURLcode easy_set_tls(CURL *easy, const struct http_client *client)
+static CURLcode easy_set_tls(CURL *easy, struct http_client *client)
 {
     CURLcode code = curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    code |= tls_sessions_keep(easy, client);
     if (client->ca_file != NULL) {
         /* Without the second line the system's certificates would be trusted as well. */
         code |= curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
@@ -233,7 +234,7 @@ static bool wants_pipe_wait(const struct transfer *transfer)
 bool transfer_prepare(struct transfer *transfer, const struct http_request *request,
                       struct error *error)
 {
-    const struct http_client *client = transfer->client;
+    struct http_client *client = transfer->client;
     CURL *easy = transfer->easy;
     if (!buf_append_text(&transfer->url, request->url) ||
         !buf_append_span(&transfer->body_out, request->body))
