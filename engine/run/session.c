@@ -353,9 +353,12 @@ static void reply_describe(const struct call *call, const struct http_response *
         (reply->problem.type[0] == '\0' && response->status != 429 && response->status != 503);
 }
 
-static bool failure_is_final(enum http_failure failure)
+/* Something before the CA may answer once with a page of its own, however large; an answer that
+ * comes too large again and again will not become smaller. */
+static bool failure_is_final(const struct call *call, enum http_failure failure)
 {
-    return failure == HTTP_UNTRUSTED || failure == HTTP_BAD_URL || failure == HTTP_TOO_LARGE;
+    return failure == HTTP_UNTRUSTED || failure == HTTP_BAD_URL ||
+           (failure == HTTP_TOO_LARGE && call->attempts >= UNREADABLE_TRIES_MAX);
 }
 
 /* What the session does by itself about an answer that is not the expected one. */
@@ -364,7 +367,7 @@ static void answer_refused(struct call *call, const struct reply *reply)
     if (reply->http->failure != HTTP_ANSWERED) {
         call->session->unanswered_in_row++;
         call->session->unanswered = reply->error;
-        if (failure_is_final(reply->http->failure) || (call->once && reply->uncertain))
+        if (failure_is_final(call, reply->http->failure) || (call->once && reply->uncertain))
             reply_give(call, reply);
         else
             retry_later(call, reply);

@@ -114,19 +114,28 @@ class FaultTest(LoadCaCase):
                       f"{figures['seconds']:.1f} s")
 
     def test_oversized_answers(self):
-        """An answer over the ceiling is not asked for again in the same run: the certificate fails
-        with these words, the others do not mind, and the next run goes on with its order."""
-        ca = self.start_ca(weather={"faults": {"certificate": {"oversized": 0.1}}})
-        fleet = self.make_fleet(ca, "fleet")
-        run = fleet.run(deadline_s=120)
+        """An answer over the ceiling is asked for again, and what may have been done is looked for:
+        no certificate and no order is lost by it."""
+        ca = self.start_ca("--prevalidated", "--orders-list",
+                           weather={"faults": {"default": {"oversized": 0.05}}})
+        figures = self.run_whole(ca, "fleet")
+        self.assertEqual(figures["acme"]["orders"], COUNT)
+        for endpoint in ("new-order", "finalize", "certificate"):
+            self.assertGreater(figures["faults"][endpoint]["oversized"], 0, endpoint)
+
+    def test_always_oversized(self):
+        """One that is always too large fails its certificates with these words; once it is not any
+        more, the next run goes on with their orders."""
+        ca = self.start_ca(weather={"faults": {"certificate": {"oversized": 1}}})
+        fleet = self.make_fleet(ca, "fleet", count=10)
+        run = fleet.run(deadline_s=60)
         self.assert_code(run, 1)
-        dealt = ca.figures()["faults"]["certificate"]["oversized"]
-        self.assertEqual(len(fleet.live_names()), COUNT - dealt)
+        self.assertEqual(fleet.live_names(), [])
         self.assertIn("the answer is larger than it may be", run.err)
         ca.weather({"reset": True})
-        self.assert_code(fleet.run(deadline_s=120), 0)
+        self.assert_code(fleet.run(deadline_s=60), 0)
         self.check_issued(ca, fleet)
-        self.assertEqual(ca.figures()["acme"]["orders"], COUNT)
+        self.assertEqual(ca.figures()["acme"]["orders"], 10)
 
     def test_silence(self):
         """Answers that never come: the orders are parked when their time is over, and the next run
@@ -209,6 +218,14 @@ class ServerLimitsTest(LoadCaCase):
                 self.assertEqual(figures["acme"]["issued"], COUNT)
                 if "requests-per-connection" in limits:
                     self.assertGreater(figures["server"]["connections"], 4 * COUNT / 20)
+
+    def test_sessions_are_resumed(self):
+        """Of many connections, closed by the CA one after the other, only the first of the worker
+        makes a full handshake, but for those that begin before its tickets have come."""
+        ca = self.start_ca(weather={"server": {"requests-per-connection": 20}})
+        server = self.run_whole(ca, "fleet", "--workers", 1)["server"]
+        self.assertGreater(server["connections"], 4 * COUNT / 20)
+        self.assertGreater(server["handshakes-resumed"], 4 * server["handshakes-full"])
 
 
 class RateLimitsTest(LoadCaCase):
