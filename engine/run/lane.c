@@ -43,6 +43,7 @@ static bool lanes_fill(const struct manifest *manifest, const struct accounts *a
             continue;
         struct lane *lane = &lanes->list[lanes->count++];
         pthread_mutex_init(&lane->lock, NULL);
+        lane->handed_last = &lane->handed;
         lane->account = &accounts->list[i];
         lane->ca = ca_for(lanes, lane->account->endpoint, workers);
         lane->items = calloc(counts[i] + 1, sizeof(struct plan_item *));
@@ -93,6 +94,12 @@ void lanes_free(struct lanes *lanes)
         free(lane->account_url);
         free(lane->orders_url);
         free(lane->known);
+        while (lane->handed_made != NULL) {
+            struct handed *handed = lane->handed_made;
+            lane->handed_made = handed->next_made;
+            free(handed->url);
+            free(handed);
+        }
         pthread_mutex_destroy(&lane->lock);
     }
     for (size_t i = 0; i < lanes->ca_count; i++)
@@ -100,6 +107,66 @@ void lanes_free(struct lanes *lanes)
     free(lanes->list);
     free(lanes->cas);
     *lanes = (struct lanes){0};
+}
+
+bool lane_has_more(const struct lane *lane)
+{
+    return atomic_load(&lane->handed_count) > 0 || atomic_load(&lane->next) < lane->count;
+}
+
+static const struct plan_item *handed_take(struct lane *lane, int64_t *deadline_ms)
+{
+    pthread_mutex_lock(&lane->lock);
+    struct handed *handed = lane->handed;
+    if (handed != NULL) {
+        if (handed->deadline_ms > 0)
+            *deadline_ms = handed->deadline_ms;
+        lane->handed = handed->next;
+        if (lane->handed == NULL)
+            lane->handed_last = &lane->handed;
+        atomic_fetch_sub(&lane->handed_count, 1);
+    }
+    pthread_mutex_unlock(&lane->lock);
+    return handed != NULL ? &handed->item : NULL;
+}
+
+const struct plan_item *lane_take(struct lane *lane, int64_t *deadline_ms)
+{
+    const struct plan_item *item =
+        atomic_load(&lane->handed_count) > 0 ? handed_take(lane, deadline_ms) : NULL;
+    if (item != NULL)
+        return item;
+    size_t at = atomic_fetch_add(&lane->next, 1);
+    return at < lane->count ? lane->items[at] : NULL;
+}
+
+bool lane_hand_back(struct lane *lane, const struct plan_item *item,
+                    const struct state_order *order, int64_t deadline_ms)
+{
+    struct handed *handed = calloc(1, sizeof *handed);
+    if (handed == NULL)
+        return false;
+    handed->item = *item;
+    handed->item.order = NULL;
+    handed->deadline_ms = deadline_ms;
+    if (order != NULL) {
+        handed->url = strdup(order->url);
+        if (handed->url == NULL) {
+            free(handed);
+            return false;
+        }
+        handed->order = *order;
+        handed->order.url = handed->url;
+        handed->item.order = &handed->order;
+    }
+    pthread_mutex_lock(&lane->lock);
+    handed->next_made = lane->handed_made;
+    lane->handed_made = handed;
+    *lane->handed_last = handed;
+    lane->handed_last = &handed->next;
+    atomic_fetch_add(&lane->handed_count, 1);
+    pthread_mutex_unlock(&lane->lock);
+    return true;
 }
 
 static uint64_t url_hash(const char *url)

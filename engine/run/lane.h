@@ -2,8 +2,9 @@
  *
  * A CA is one directory URL; a lane is one account at a CA, with the due certificates that use it
  * in the order in which they shall be done. A worker takes the next certificate off a lane by one
- * atomic addition. Directory and account are written by the CA's home worker before the lane is
- * published as ready, and are read-only from then on. */
+ * atomic addition; one that the CA does not answer hands back what it has taken. Directory and
+ * account are written by the CA's home worker before the lane is published as ready, and are
+ * read-only from then on. */
 #ifndef CERTMILL_RUN_LANE_H
 #define CERTMILL_RUN_LANE_H
 
@@ -26,6 +27,17 @@ struct ca {
     unsigned index;
     unsigned home; /* the worker that fetches the directory and registers the accounts */
     struct directory directory; /* from the moment a lane is ready */
+    atomic_uint active;         /* orders that hold a place in flight, over all workers */
+    atomic_uint silent;         /* workers to which it does not answer (session.h) */
+};
+
+/* A certificate that a worker took and could do nothing for: for another worker. */
+struct handed {
+    struct handed *next, *next_made;
+    struct plan_item item;
+    struct state_order order;
+    char *url;
+    int64_t deadline_ms; /* that it keeps; 0: it begins anew */
 };
 
 struct lane {
@@ -34,6 +46,9 @@ struct lane {
     const struct plan_item **items;
     size_t count;
     atomic_size_t next; /* the first item that no worker has taken */
+    atomic_size_t handed_count;
+    struct handed *handed, **handed_last; /* handed back and not yet taken again */
+    struct handed *handed_made;           /* all there ever were: news may point at their items */
     _Atomic enum lane_status status;
 
     struct jws_signer *signer;
@@ -50,7 +65,7 @@ struct lane {
     _Atomic int64_t orders_wait_until_ms; /* only grows */
 
     /* URLs of orders whose certificate is known: the finder leaves them alone. */
-    pthread_mutex_t lock; /* over the table, and over becoming refused */
+    pthread_mutex_t lock; /* over the table, what was handed back, and becoming refused */
     uint64_t *known;      /* XXH3 of the URL; open addressing, 0 is free */
     size_t known_count, known_capacity;
 };
@@ -71,6 +86,15 @@ bool lanes_make(const struct manifest *manifest, const struct accounts *accounts
                 const struct plan *plan, const bool *wanted, unsigned workers,
                 struct lanes *ret_lanes, struct error *error) MUST_USE;
 void lanes_free(struct lanes *lanes);
+
+/* What is left to be taken, and the next of it, first what was handed back, whose
+ * deadline then is the one that it had; NULL: none. */
+bool lane_has_more(const struct lane *lane);
+const struct plan_item *lane_take(struct lane *lane, int64_t *deadline_ms);
+/* Hands a certificate back. `order` is what its next worker finds, as after a crash; NULL: nothing.
+ * Copied. False without memory. */
+bool lane_hand_back(struct lane *lane, const struct plan_item *item,
+                    const struct state_order *order, int64_t deadline_ms) MUST_USE;
 
 /* Remembers that the order at this URL belongs to a certificate; false without memory. */
 bool lane_know(struct lane *lane, const char *url) MUST_USE;

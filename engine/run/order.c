@@ -39,7 +39,26 @@ const struct order_handlers *order_handlers_of(const struct order *order)
     return &steps[order->step];
 }
 
-bool order_start(struct worker *worker, struct lane *lane, const struct plan_item *item)
+/* By deadlines: what another worker handed back keeps its own. */
+static void list_insert(struct worker *worker, struct order *order)
+{
+    struct order *older = worker->newest;
+    while (older != NULL && older->deadline_ms > order->deadline_ms)
+        older = older->older;
+    order->older = older;
+    order->newer = older != NULL ? older->newer : worker->oldest;
+    if (older != NULL)
+        older->newer = order;
+    else
+        worker->oldest = order;
+    if (order->newer != NULL)
+        order->newer->older = order;
+    else
+        worker->newest = order;
+}
+
+bool order_start(struct worker *worker, struct lane *lane, const struct plan_item *item,
+                 int64_t deadline_ms)
 {
     struct order *order = calloc(1, sizeof *order);
     if (order == NULL || !slots_add(&worker->orders, order, &order->id)) {
@@ -53,16 +72,10 @@ bool order_start(struct worker *worker, struct lane *lane, const struct plan_ite
     order->item = item;
     order->entry = &worker->run->manifest->entries[item->entry];
     order->started_ms = worker->now_ms;
-    order->deadline_ms = worker->now_ms + worker->run->order_timeout_ms;
+    order->deadline_ms = deadline_ms;
     buf_init(&order->csr, JWS_MAX);
-    order->older = worker->newest;
-    if (worker->newest != NULL)
-        worker->newest->newer = order;
-    else
-        worker->oldest = order;
-    worker->newest = order;
+    list_insert(worker, order);
     worker->order_count++;
-    atomic_fetch_add(worker->run->orders_now, 1);
     order_set_active(order, true);
     order_move(order, STEP_BEGIN);
     return true;
@@ -89,6 +102,7 @@ void order_set_active(struct order *order, bool active)
         return;
     order->active = active;
     order->session->active_orders += active ? 1u : -1u;
+    atomic_fetch_add(&order->session->ca->active, active ? 1u : -1u);
 }
 
 void order_sleep(struct order *order, int64_t wait_ms)
@@ -127,7 +141,7 @@ struct call *order_call(struct order *order, enum call_kind kind, const char *ur
 }
 
 /* The order is over: nothing finds it any more. What other threads still hold of it they own. */
-static void order_free(struct order *order)
+void order_free(struct order *order)
 {
     struct worker *worker = order->worker;
     order_set_active(order, false);
@@ -141,7 +155,6 @@ static void order_free(struct order *order)
     else
         worker->newest = order->older;
     worker->order_count--;
-    atomic_fetch_sub(worker->run->orders_now, 1);
     for (struct order **at = &worker->key_waiting; order->key_waiting && *at != NULL;
          at = &(*at)->next_waiting) {
         if (*at != order)
@@ -159,6 +172,7 @@ static void order_free(struct order *order)
     buf_free(&order->csr);
     buf_free(&order->public_key);
     free(order);
+    orders_release(worker);
 }
 
 void order_end_issued(struct order *order)

@@ -78,6 +78,7 @@ struct order {
     struct order *next_waiting;  /* for the crypto stage, or for the finder */
     enum order_step step;
     bool active;   /* holds a place of the in-flight limit */
+    bool called;   /* orders_hand_back: the HTTP client has a call of it */
     bool placed;   /* the state holds its URL */
     bool intended; /* the state holds its intent */
     bool resumed;  /* an earlier run placed it, and the CA has not been asked about it yet */
@@ -103,7 +104,8 @@ struct order {
 };
 
 /* Starts an order for the item. False without memory. */
-bool order_start(struct worker *worker, struct lane *lane, const struct plan_item *item) MUST_USE;
+bool order_start(struct worker *worker, struct lane *lane, const struct plan_item *item,
+                 int64_t deadline_ms) MUST_USE;
 
 /* The one function that changes an order's step: tells the event stream, then enters the step. */
 void order_move(struct order *order, enum order_step step);
@@ -138,6 +140,13 @@ void order_wake(struct worker *worker, uint64_t id); /* a timer of the worker */
 void orders_expire(struct worker *worker);           /* those past their deadline */
 void orders_drain(struct worker *worker, bool now);  /* park what only waits; `now`: all */
 void orders_fail_all(struct worker *worker, const struct error *error);
+
+/* order_hand.c: hands to other workers what this one can do nothing for, because the CA does not
+ * answer it. What is half done by another thread stays. */
+void orders_hand_back(struct session *session);
+/* An order of this worker is over, or was none. */
+void orders_release(struct worker *worker);
+void order_free(struct order *order);
 
 /* Steps, by file. order_place.c: */
 void begin_enter(struct order *order);

@@ -15,6 +15,10 @@
 /* Without nonces nothing goes out, so look again at least so often, whatever Retry-After says. */
 #define NONCE_RETRY_AFTER_CAP_S 30
 #define BODY_ERROR_MAX          ((size_t)64 * 1024)
+/* A connection that breaks takes many calls with it in one moment, and a worker with one order has
+ * but one call in some seconds: silence is a few calls, and some time. */
+#define SILENCE_CALLS 4
+#define SILENCE_MS    3000
 
 static const struct backoff call_backoff = {.first_ms = 500, .cap_ms = 30000};
 
@@ -166,24 +170,38 @@ static void call_send(struct call *call, const char *nonce)
         if (call->kind == CALL_CERTIFICATE)
             request.headers = accept_chain;
     }
+    call->out = true;
     if (!ready || !http_send(call->session->http, &request, &error))
         worker_break(worker, &error);
     buf_free(&body);
 }
 
+static bool nonce_fetch(struct session *session)
+{
+    if (http_room(session->http) == 0 ||
+        bucket_wait_ms(&session->bucket, session->worker->now_ms) > 0)
+        return false;
+    struct call *call = call_new(session->worker, session->ca, NULL, CALL_NONCE,
+                                 session->ca->directory.new_nonce, NULL);
+    if (call == NULL)
+        return false;
+    session->nonce_calls++;
+    bucket_take(&session->bucket);
+    call_send(call, NULL);
+    return true;
+}
+
 static void nonces_fetch(struct session *session)
 {
     while (session->nonce_calls < NONCE_CALLS_MAX && session->nonce_calls < session->queued &&
-           http_room(session->http) > 0 &&
-           bucket_wait_ms(&session->bucket, session->worker->now_ms) == 0) {
-        struct call *call = call_new(session->worker, session->ca, NULL, CALL_NONCE,
-                                     session->ca->directory.new_nonce, NULL);
-        if (call == NULL)
-            return;
-        session->nonce_calls++;
-        bucket_take(&session->bucket);
-        call_send(call, NULL);
-    }
+           nonce_fetch(session))
+        continue;
+}
+
+void session_probe(struct session *session)
+{
+    if (session->nonce_calls == 0)
+        (void)nonce_fetch(session);
 }
 
 void session_pump(struct session *session)
@@ -206,12 +224,51 @@ void session_pump(struct session *session)
     }
 }
 
-int64_t session_wait_ms(struct session *session, int64_t now_ms)
+static int64_t silent_at_ms(const struct session *session)
+{
+    return session->unanswered_in_row >= SILENCE_CALLS ? session->unanswered_since_ms + SILENCE_MS
+                                                       : INT64_MAX;
+}
+
+void session_listen(struct session *session)
+{
+    bool silent = session->worker->now_ms >= silent_at_ms(session);
+    if (silent == session->silent)
+        return;
+    session->silent = silent;
+    atomic_fetch_add(&session->ca->silent, silent ? 1u : -1u);
+}
+
+bool session_is_cut_off(const struct session *session)
+{
+    return session->silent && session->unreached_in_row >= SILENCE_CALLS;
+}
+
+static void unanswered(struct session *session, const struct error *error, bool unreached)
+{
+    session->unreached_in_row = unreached ? session->unreached_in_row + 1 : 0;
+    if (session->unanswered_in_row++ == 0)
+        session->unanswered_since_ms = session->worker->now_ms;
+    session->unanswered = *error;
+}
+
+static int64_t pump_wait_ms(struct session *session, int64_t now_ms)
 {
     if (session->first == NULL || http_room(session->http) == 0)
         return -1;
     int64_t wait = bucket_wait_ms(&session->bucket, now_ms);
     return wait > 0 ? wait : -1;
+}
+
+int64_t session_wait_ms(struct session *session, int64_t now_ms)
+{
+    int64_t wait_ms = pump_wait_ms(session, now_ms);
+    if (session->silent || session->unanswered_in_row < SILENCE_CALLS)
+        return wait_ms;
+    int64_t silent_ms = silent_at_ms(session) - now_ms;
+    if (silent_ms < 0)
+        silent_ms = 0;
+    return wait_ms < 0 || silent_ms < wait_ms ? silent_ms : wait_ms;
 }
 
 /* The server has trouble keeping up: half the pace, at most once a second, for thousands of
@@ -301,8 +358,7 @@ static void nonce_answer(struct call *call, struct reply *reply)
     }
     if (!reply->ok) {
         /* Nothing can be sent: as good as no answer. */
-        session->unanswered_in_row++;
-        session->unanswered = reply->error;
+        unanswered(session, &reply->error, reply->http->failure == HTTP_UNREACHABLE);
         queue_expire(session, reply);
         /* It keeps its place among the nonce calls while it waits, so that they do not multiply. */
         call->deadline_ms = INT64_MAX / 2;
@@ -311,6 +367,10 @@ static void nonce_answer(struct call *call, struct reply *reply)
         retry_later(call, reply);
         return;
     }
+    session->unreached_in_row = 0;
+    /* Whether it answers more than this only an order can tell. */
+    if (session->active_orders == 0 && session->unanswered_in_row >= SILENCE_CALLS)
+        session->unanswered_in_row = SILENCE_CALLS - 1;
     session->nonce_calls--;
     call_free(call);
 }
@@ -365,15 +425,14 @@ static bool failure_is_final(const struct call *call, enum http_failure failure)
 static void answer_refused(struct call *call, const struct reply *reply)
 {
     if (reply->http->failure != HTTP_ANSWERED) {
-        call->session->unanswered_in_row++;
-        call->session->unanswered = reply->error;
+        unanswered(call->session, &reply->error, reply->http->failure == HTTP_UNREACHABLE);
         if (failure_is_final(call, reply->http->failure) || (call->once && reply->uncertain))
             reply_give(call, reply);
         else
             retry_later(call, reply);
         return;
     }
-    call->session->unanswered_in_row = 0;
+    call->session->unanswered_in_row = call->session->unreached_in_row = 0;
     switch (reply->problem.reaction) {
     case REACT_FRESH_NONCE:
         if (call->nonce_attempts++ < NONCE_ATTEMPTS_QUICK)
@@ -415,6 +474,7 @@ void session_answer(void *context, const struct http_response *response)
     if (call == NULL || response->failure == HTTP_CANCELLED)
         return;
     struct session *session = call->session;
+    call->out = false;
     if (response->replay_nonce.data != NULL)
         nonce_put(session->nonces, response->replay_nonce, worker->now_ms);
     struct reply reply = {0};
@@ -424,7 +484,7 @@ void session_answer(void *context, const struct http_response *response)
     if (call->kind == CALL_NONCE) {
         nonce_answer(call, &reply);
     } else if (reply.ok) {
-        session->unanswered_in_row = 0;
+        session->unanswered_in_row = session->unreached_in_row = 0;
         reply_give(call, &reply);
     } else {
         answer_refused(call, &reply);

@@ -54,6 +54,7 @@ struct call {
     struct buf payload; /* empty: POST-as-GET */
     bool with_jwk;      /* newAccount: the key itself in place of its URL */
     bool once;
+    bool out; /* the HTTP client has it */
     unsigned attempts;
     unsigned nonce_attempts;
     int64_t deadline_ms;
@@ -74,8 +75,15 @@ struct session {
     unsigned active_orders; /* orders that hold a place of the in-flight limit */
     unsigned active_max;
     unsigned unanswered_in_row;
+    unsigned unreached_in_row; /* the last of these for which there was no connection */
+    int64_t unanswered_since_ms;
     struct error unanswered; /* the last of them */
+    bool silent;             /* the CA does not answer this worker: counted in ca->silent */
 };
+
+/* So many calls in a row without any answer: no new orders until the CA answers again. Without an
+ * answer to any worker the lane is refused. */
+#define UNANSWERED_MAX 8
 
 /* To be freed also when it fails. */
 bool session_init(struct worker *worker, struct ca *ca, struct session *session,
@@ -90,7 +98,15 @@ void call_submit(struct call *call);
 
 /* Sends what can go out now: nonces, tokens of the bucket and room in the HTTP client allowing. */
 void session_pump(struct session *session);
-/* Milliseconds until session_pump can do more by the clock alone; -1: not by the clock. */
+/* Notes whether the CA has become silent to this worker (a few calls in a row and some seconds
+ * without any answer), or answers again. */
+void session_listen(struct session *session);
+/* Silent, and without a connection: an order that loses its own connections is no other's to do. */
+bool session_is_cut_off(const struct session *session);
+/* To hear of it when a silent CA answers again though no order is there to ask for. */
+void session_probe(struct session *session);
+/* Milliseconds until session_pump or session_listen can do more by the clock alone; -1: not by the
+ * clock. */
 int64_t session_wait_ms(struct session *session, int64_t now_ms);
 
 /* The HTTP client's callback (the context is the worker), and the end of a wait before another try.

@@ -16,8 +16,6 @@
 #define AWAY_MAX 4096
 /* The crypto stage is full and none of this worker's jobs is in it: look again after so long. */
 #define KEY_WAIT_MS 20
-/* So many calls in a row without any answer: no new orders until the CA answers again. */
-#define UNANSWERED_MAX 8
 /* Orders begun in one turn of the loop: keeps the answers of those under way from waiting. */
 #define BEGIN_MAX 64
 
@@ -113,9 +111,28 @@ static void mail_ready(void *context, uint32_t events)
     }
 }
 
-static bool lane_has_more(const struct lane *lane)
+static bool lanes_have_more(const struct lanes *lanes)
 {
-    return atomic_load(&lane->next) < lane->count;
+    for (size_t i = 0; i < lanes->count; i++)
+        if (lane_has_more(&lanes->list[i]))
+            return true;
+    return false;
+}
+
+void orders_release(struct worker *worker)
+{
+    const struct run_context *run = worker->run;
+    /* Those that have waited for what might be handed back may end. */
+    if (atomic_fetch_sub(run->orders_now, 1) == 1 && !lanes_have_more(run->lanes))
+        workers_wake(run);
+}
+
+/* No worker gets an answer, and none has anything under way that might get one. */
+static bool ca_is_lost(const struct worker *worker, const struct session *session)
+{
+    return session->silent && session->unanswered_in_row >= UNANSWERED_MAX &&
+           atomic_load(&session->ca->silent) == worker->run->worker_count &&
+           atomic_load(&session->ca->active) == 0;
 }
 
 static bool lane_may_begin(const struct worker *worker, struct lane *lane)
@@ -128,9 +145,9 @@ static bool lane_may_begin(const struct worker *worker, struct lane *lane)
         return true;
     if (session->active_orders >= session->active_max)
         return false;
-    /* With nothing under way any more, a CA that does not answer ends the lane's certificates. */
-    if (session->unanswered_in_row >= UNANSWERED_MAX)
-        return session->active_orders == 0;
+    /* A CA that does not answer ends the lane's certificates. */
+    if (session->silent || session->unanswered_in_row >= UNANSWERED_MAX)
+        return ca_is_lost(worker, session);
     int64_t wait_ms = atomic_load(&lane->orders_wait_until_ms) - worker->now_ms;
     return wait_ms <= 0 || wait_ms > worker->run->order_timeout_ms;
 }
@@ -138,15 +155,20 @@ static bool lane_may_begin(const struct worker *worker, struct lane *lane)
 static bool lane_begin(struct worker *worker, struct lane *lane)
 {
     const struct session *session = &worker->sessions[lane->ca->index];
-    size_t at = atomic_fetch_add(&lane->next, 1);
-    /* The lane is empty now: a worker that waits for more of it may end. */
-    if (at + 1 >= lane->count)
-        workers_wake(worker->run);
-    if (at >= lane->count)
+    /* Before it is taken: nobody may end while it might come back. */
+    atomic_fetch_add(worker->run->orders_now, 1);
+    int64_t deadline_ms = worker->now_ms + worker->run->order_timeout_ms;
+    const struct plan_item *item = lane_take(lane, &deadline_ms);
+    if (item == NULL) {
+        orders_release(worker);
         return true;
-    if (session->unanswered_in_row >= UNANSWERED_MAX)
+    }
+    if (ca_is_lost(worker, session))
         lane_refuse(lane, &session->unanswered, NULL);
-    return order_start(worker, lane, lane->items[at]);
+    if (order_start(worker, lane, item, deadline_ms))
+        return true;
+    orders_release(worker);
+    return false;
 }
 
 /* Takes certificates off the lanes, one lane after the other, while there is room. */
@@ -178,10 +200,26 @@ static bool is_finished(const struct worker *worker)
         return true;
     if (!registrar_is_done(worker))
         return false;
-    for (size_t i = 0; i < worker->run->lanes->count; i++)
-        if (lane_has_more(&worker->run->lanes->list[i]))
-            return false;
-    return true;
+    /* Another's may be handed back; it is on its lane before it is counted out. */
+    if (atomic_load(worker->run->orders_now) > 0)
+        return false;
+    return !lanes_have_more(worker->run->lanes);
+}
+
+/* What the CA does not answer this worker is left to the others, if it answers them. */
+static void silence_mind(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->run->lanes->ca_count; i++) {
+        struct session *session = &worker->sessions[i];
+        session_listen(session);
+        if (!session->silent || worker->draining || worker->broken)
+            continue;
+        if (session_is_cut_off(session) &&
+            atomic_load(&session->ca->silent) < worker->run->worker_count)
+            orders_hand_back(session);
+        if (session->active_orders == 0)
+            session_probe(session);
+    }
 }
 
 static void timers_run(struct worker *worker)
@@ -246,6 +284,7 @@ static void turn(struct worker *worker)
         worker->key_again_ms = worker->now_ms + KEY_WAIT_MS;
         key_ask_again(worker);
     }
+    silence_mind(worker);
     orders_begin(worker);
     for (size_t i = 0; i < worker->run->lanes->ca_count; i++)
         session_pump(&worker->sessions[i]);

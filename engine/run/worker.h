@@ -66,9 +66,9 @@ struct worker {
 
     struct slots orders;
     struct slots calls;
-    struct timers order_timers;    /* cookie: an order's id */
-    struct timers call_timers;     /* cookie: a call's id */
-    struct order *oldest, *newest; /* all orders by their start: the deadlines' order */
+    struct timers order_timers;                    /* cookie: an order's id */
+    struct timers call_timers;                     /* cookie: a call's id */
+    struct order *oldest, *newest;                 /* all orders by their deadlines */
     struct order *key_waiting, **key_waiting_last; /* the crypto stage was full for these */
     int64_t key_again_ms; /* when these ask again, if no result comes before */
     size_t order_count;

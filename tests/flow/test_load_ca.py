@@ -213,11 +213,25 @@ class ServerLimitsTest(LoadCaCase):
                                          {"streams": 2}, {"requests-per-connection": 20})):
             with self.subTest(limits=limits):
                 ca.weather({"reset": True, "server": limits})
-                # Each worker needs a connection of its own.
                 figures = self.run_whole(ca, f"fleet{number}", "--workers", number + 1)
                 self.assertEqual(figures["acme"]["issued"], COUNT)
                 if "requests-per-connection" in limits:
                     self.assertGreater(figures["server"]["connections"], 4 * COUNT / 20)
+
+    def test_workers_without_a_connection(self):
+        """The CA lets one connection of an address in: the one worker that has it does the others'
+        certificates too."""
+        ca = self.start_ca(weather={"server": {"connections-per-address": 1}})
+        figures = self.run_whole(ca, "fleet", "--workers", 4, count=40)
+        self.assertEqual(figures["acme"]["orders"], 40)
+        self.assertGreater(figures["server"]["connections-refused"], 0)
+
+    def test_workers_take_turns_with_a_connection(self):
+        """The one connection ends again and again: whose is the next goes on with what another has
+        placed."""
+        ca = self.start_ca(weather={"server": {"connections-per-address": 1,
+                                               "requests-per-connection": 20}})
+        self.run_whole(ca, "fleet", "--workers", 2, count=60)
 
     def test_sessions_are_resumed(self):
         """Of many connections, closed by the CA one after the other, only the first of the worker
