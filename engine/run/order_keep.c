@@ -10,7 +10,7 @@
 #define DOWNLOAD_TRIES_MAX 6
 #define CLOCK_SKEW_S       3600
 
-static const struct backoff download_backoff = {.first_ms = 1000, .cap_ms = 10000};
+static const struct backoff download_backoff = {.first_ms = 200, .cap_ms = 5000};
 
 /* The names that are in the certificate, for the state: a CA may add some. */
 static char *names_join(struct span names)

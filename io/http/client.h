@@ -69,6 +69,10 @@ struct http_client {
     unsigned hosts_http2;
     int64_t timer_at_ms; /* -1: libcurl wants no timer */
     bool closing;
+    /* Streams a connection now: few while answers come quickly, since libcurl looks at all
+     * transfers of a connection for each of its events. */
+    unsigned streams_now;
+    uint64_t latency_us; /* of the last answers, in the mean */
     struct http_counts counts;
 };
 

@@ -304,8 +304,9 @@ static void http2_shares_connections(void)
     }
     CHECK_INT(fixture.counts.http2, count);
     CHECK(fixture.counts.connections <= 2);
-    CHECK(most > 50 && most <= 100);
-    CHECK_INT(http_room(fixture.client), 100);
+    /* Answers that come quickly leave 25 streams a connection enough. */
+    CHECK(most > 25 && most <= 50);
+    CHECK_INT(http_room(fixture.client), 50);
     fixture_close(&fixture);
 
     options.http1_only = true;

@@ -84,8 +84,9 @@ bool http_client_new(struct loop *loop, const struct http_options *options, http
                      void *context, struct http_client **ret_client, struct error *error) MUST_USE;
 void http_client_free(struct http_client *client); /* open requests end as HTTP_CANCELLED */
 
-/* How many requests may be handed over now: `streams` x `connections` when a host of this client
- * was last seen to speak HTTP/2, else `connections` (also before the first answer), less those out.
+/* How many requests may be handed over now: `streams` (25 while answers come within 250 ms in the
+ * mean, if that is less) x `connections` when a host of this client was last seen to speak HTTP/2,
+ * else `connections` (also before the first answer), less those out.
  * The room is one for all hosts: a host that does not answer can hold all of it until its requests
  * time out, so give hosts that must not starve each other a client each. */
 size_t http_room(const struct http_client *client);
