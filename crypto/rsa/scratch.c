@@ -1,0 +1,72 @@
+#include "rsa/tester.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_BYTES 64
+
+void *scratch_new(size_t bytes)
+{
+    /* The heap hands out blocks of powers of two, aligned to their size. */
+    void *memory = CRYPTO_secure_malloc_initialized() == 1 ? OPENSSL_secure_zalloc(bytes) : NULL;
+    if (memory != NULL && (uintptr_t)memory % LINE_BYTES == 0)
+        return memory;
+    OPENSSL_secure_free(memory);
+    /* Many threads may want more than the heap has, and a key must be made nevertheless. */
+    memory = aligned_alloc(LINE_BYTES, (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES);
+    if (memory != NULL)
+        memset(memory, 0, bytes);
+    return memory;
+}
+
+void scratch_free(void *memory, size_t bytes)
+{
+    if (memory == NULL)
+        return;
+    if (CRYPTO_secure_allocated(memory) == 1) {
+        OPENSSL_secure_clear_free(memory, bytes);
+    } else {
+        OPENSSL_cleanse(memory, bytes);
+        free(memory);
+    }
+}
+
+static bool fill(const struct rsa_caller *caller, unsigned bits, uint64_t *number,
+                 struct error *error)
+{
+    unsigned char bytes[RSA_PRIME_MAX];
+    unsigned count = LIMBS_OF(bits);
+    if (!caller->fill(caller->context, bytes, (size_t)count * 8))
+        return error_set(error, ERROR_CRYPTO, "there are no random bytes for an RSA key");
+    limbs_from_bytes(number, count, bytes);
+    if (bits % LIMB_BITS != 0)
+        number[count - 1] &= (1ULL << (bits % LIMB_BITS)) - 1;
+    OPENSSL_cleanse(bytes, sizeof bytes);
+    return true;
+}
+
+bool random_bits(const struct rsa_caller *caller, unsigned bits, uint64_t *ret_number,
+                 struct error *error)
+{
+    TRY(fill(caller, bits, ret_number, error));
+    ret_number[(bits - 1) / LIMB_BITS] |= 1ULL << ((bits - 1) % LIMB_BITS);
+    return true;
+}
+
+/* A base of a Miller-Rabin round: 2 to limit - 2. */
+bool random_base(const struct rsa_caller *caller, const uint64_t *limit, unsigned bits,
+                 uint64_t *ret_number, struct error *error)
+{
+    static const uint64_t two[RSA_LIMBS_MAX] = {2};
+    unsigned count = LIMBS_OF(bits);
+    uint64_t highest[RSA_LIMBS_MAX];
+    limbs_subtract(highest, limit, two, count);
+    bool ok;
+    do
+        ok = fill(caller, bits, ret_number, error);
+    while (ok &&
+           (limbs_less(ret_number, two, count) | limbs_less(highest, ret_number, count)) != 0);
+    OPENSSL_cleanse(highest, sizeof highest);
+    return ok;
+}
