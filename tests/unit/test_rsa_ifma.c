@@ -88,8 +88,8 @@ static BIGNUM *vector_take(const struct ifma_digit *vector, unsigned lane)
     for (unsigned i = ifma.digits; i-- > 0;) {
         uint64_t value = vector[i].lane[lane];
         CHECK(value >> IFMA_DIGIT_BITS == 0);
-        CHECK(BN_lshift(number, number, IFMA_DIGIT_BITS) == 1 &&
-              BN_set_word(digit, value) == 1 && BN_add(number, number, digit) == 1);
+        CHECK(BN_lshift(number, number, IFMA_DIGIT_BITS) == 1 && BN_set_word(digit, value) == 1 &&
+              BN_add(number, number, digit) == 1);
     }
     BN_free(digit);
     return number;

@@ -68,8 +68,8 @@ static void windows_check(enum rsa_path path)
     static const struct {
         unsigned bits, stride_bits, window, bound;
     } cases[] = {
-        {141, 2, 512, 2048},      {201, 2, 512, 2048},      {1024, 283, 256, 20000},
-        {1024, 283, 8192, 70},    {1536, 343, 256, 1 << 15}, {2048, 403, 128, 1 << 16},
+        {141, 2, 512, 2048},     {201, 2, 512, 2048},       {1024, 283, 256, 20000},
+        {1024, 283, 8192, 70},   {1536, 343, 256, 1 << 15}, {2048, 403, 128, 1 << 16},
         {2048, 403, 8000, 1000},
     };
     struct error error;
@@ -109,6 +109,39 @@ static void windows_of_the_ifma_path(void)
 {
     if (ifma_available())
         windows_check(RSA_PATH_IFMA);
+}
+
+/* A candidate that is 1 modulo the public exponent is struck, and only when that is asked for. */
+static void candidates_that_do_not_fit_the_exponent(void)
+{
+    struct error error;
+    for (unsigned round = 0; round < 40; round++) {
+        struct sieve sieve = {.limbs = 16,
+                              .stride_limbs = 5,
+                              .window = 256,
+                              .bound = 300,
+                              .coprime = round % 4 != 0,
+                              .path = round % 2 == 0 ? RSA_PATH_PORTABLE : RSA_PATH_IFMA};
+        if (!rsa_path_available(sieve.path))
+            continue;
+        uint64_t candidate[RSA_LIMBS_MAX];
+        uint64_t stride[RSA_LIMBS_MAX] = {0};
+        unsigned index;
+        stride_make(one.stride, 283, bound_reached(sieve.bound));
+        memcpy(stride, one.stride, 5 * sizeof *stride);
+        do {
+            index = (unsigned)random_below(sieve.window);
+            random_number(one.start, 1023);
+            one.start[0] = (one.start[0] | 1) & ~(1ULL << 63);
+            limbs_add_product(candidate, one.start, index, stride, 16);
+            uint64_t lacking = RSA_EXPONENT + 1 - modulo(candidate, 16, RSA_EXPONENT);
+            one.start[0] += lacking % 2 == 0 ? lacking : lacking + RSA_EXPONENT;
+            limbs_add_product(candidate, one.start, index, stride, 16);
+        } while (has_small_factor(candidate, 16, bound_reached(sieve.bound)));
+        CHECK_INT(modulo(candidate, 16, RSA_EXPONENT), 1);
+        CHECK_OK(sieve_run(&sieve, &one, &one, &error), error);
+        CHECK_INT(one.struck[index], sieve.coprime);
+    }
 }
 
 /* Starts and strides whose digits are all zeros or all ones. */
@@ -175,8 +208,12 @@ static void tables_are_right(void)
 }
 
 static const struct test tests[] = {
-    TEST(tables_are_right),     TEST(windows_of_the_portable_path), TEST(windows_of_the_ifma_path),
-    TEST(windows_at_the_edges), TEST(paths_agree),
+    TEST(tables_are_right),
+    TEST(windows_of_the_portable_path),
+    TEST(windows_of_the_ifma_path),
+    TEST(windows_at_the_edges),
+    TEST(paths_agree),
+    TEST(candidates_that_do_not_fit_the_exponent),
 };
 
 TESTS_MAIN(tests)
