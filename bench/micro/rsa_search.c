@@ -1,10 +1,10 @@
 /* Searches RSA keys on every path this machine has, in turn with OpenSSL's own EVP_PKEY_generate:
  *
- *     bench-rsa-search BITS KEYS [OPENSSL_KEYS]
+ *     bench-rsa-search BITS KEYS [ifma|portable|openssl]...
  *
  * For each way one JSON line: CPU milliseconds a key, median and mean, and for the search where the
- * time goes and how many exponentiations it took. OpenSSL makes as many keys unless told otherwise.
- * A key's time varies by a factor of two and more, so means of few keys say little. */
+ * time goes and how many exponentiations it took. A key's time varies by a factor of two and more,
+ * so means of few keys say little. */
 #include "micro.h"
 
 #include "crypto/context.h"
@@ -15,10 +15,6 @@
 #include <string.h>
 
 #define KEYS_MAX 1000000U
-
-static const enum rsa_path paths[] = {RSA_PATH_IFMA, RSA_PATH_PORTABLE};
-
-#define WAYS (sizeof paths / sizeof paths[0] + 1) /* OpenSSL's is the last */
 
 static OSSL_LIB_CTX *library;
 
@@ -74,56 +70,70 @@ static void openssl_key(unsigned bits)
     EVP_PKEY_free(key);
 }
 
+/* What is measured, each way by itself. */
+struct way {
+    const char *name;
+    enum rsa_path path; /* RSA_PATH_AUTO stands for OpenSSL */
+    bool wanted;
+    struct rsa_search_counts counts;
+    double *ms;
+};
+
+static void key_make(struct way *way, unsigned bits, struct rsa_numbers *numbers, bool counted)
+{
+    const struct rsa_caller caller = {.fill = random_fill};
+    struct error error;
+    if (way->path == RSA_PATH_AUTO) {
+        openssl_key(bits);
+        return;
+    }
+    micro_must(rsa_search(bits, way->path, &caller, numbers, counted ? &way->counts : NULL, &error),
+               "rsa_search", &error);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 3 && argc != 4)
-        micro_fail("usage", "bench-rsa-search BITS KEYS [OPENSSL_KEYS]");
+    struct way ways[] = {{.name = "ifma", .path = RSA_PATH_IFMA},
+                         {.name = "portable", .path = RSA_PATH_PORTABLE},
+                         {.name = "openssl", .path = RSA_PATH_AUTO}};
+    const size_t count = sizeof ways / sizeof ways[0];
+    if (argc < 3)
+        micro_fail("usage", "bench-rsa-search BITS KEYS [ifma|portable|openssl]...");
     struct error error;
     struct crypto_context *context = NULL;
     unsigned bits = micro_number(argv[1], RSA_BITS_MAX);
     unsigned keys = micro_number(argv[2], KEYS_MAX);
-    unsigned openssl_keys = argc == 4 ? micro_number(argv[3], keys) : keys;
     micro_must(crypto_context_new(&(struct crypto_options){0}, &context, &error), "context",
                &error);
     library = crypto_library(context);
-    struct rsa_caller caller = {.fill = random_fill};
     struct rsa_numbers *numbers = rsa_numbers_new();
-    struct rsa_search_counts counts[WAYS];
-    double *ms[WAYS];
-    unsigned done[WAYS] = {0};
-    for (unsigned way = 0; way < WAYS; way++) {
-        counts[way] = (struct rsa_search_counts){.clock_ns = thread_ns};
-        ms[way] = calloc(keys + 1, sizeof **ms);
-        if (ms[way] == NULL || numbers == NULL)
+    for (size_t i = 0; i < count; i++) {
+        ways[i].wanted = argc == 3 && rsa_path_available(ways[i].path);
+        for (int j = 3; j < argc; j++)
+            ways[i].wanted |= strcmp(argv[j], ways[i].name) == 0;
+        ways[i].counts.clock_ns = thread_ns;
+        ways[i].ms = calloc((size_t)keys + 1, sizeof *ways[i].ms);
+        if (ways[i].ms == NULL || numbers == NULL)
             micro_fail("memory", "none");
     }
-    /* One key of each without a clock: tables are made. */
+    /* The first key of each is not counted: it makes tables. */
     for (unsigned key = 0; key <= keys; key++) {
-        for (unsigned way = 0; way < WAYS; way++) {
-            bool openssl = way == WAYS - 1;
-            if (openssl ? key > openssl_keys : !rsa_path_available(paths[way]))
-                continue;
-            struct rsa_search_counts unwanted = {0};
+        for (size_t i = 0; i < count; i++) {
             uint64_t start = thread_ns();
-            if (openssl)
-                openssl_key(bits);
-            else
-                micro_must(rsa_search(bits, paths[way], &caller, numbers,
-                                      key > 0 ? &counts[way] : &unwanted, &error),
-                           "rsa_search", &error);
+            if (ways[i].wanted)
+                key_make(&ways[i], bits, numbers, key > 0);
             if (key > 0)
-                ms[way][done[way]++] = (double)(thread_ns() - start) / 1e6;
+                ways[i].ms[key - 1] = (double)(thread_ns() - start) / 1e6;
         }
     }
-    for (unsigned way = 0; way < WAYS; way++) {
-        if (done[way] > 0) {
-            bool openssl = way == WAYS - 1;
-            times_print(openssl ? "openssl" : rsa_path_name(paths[way]), bits, ms[way], done[way]);
-            if (!openssl)
-                counts_print(&counts[way], done[way]);
+    for (size_t i = 0; i < count; i++) {
+        if (ways[i].wanted) {
+            times_print(ways[i].name, bits, ways[i].ms, keys);
+            if (ways[i].path != RSA_PATH_AUTO)
+                counts_print(&ways[i].counts, keys);
             puts("}");
         }
-        free(ms[way]);
+        free(ways[i].ms);
     }
     rsa_numbers_free(numbers);
     crypto_context_free(context);

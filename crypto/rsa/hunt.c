@@ -137,7 +137,7 @@ static bool confirm(struct hunt *hunt, bool confirmed[2], struct error *error)
         who[lane] = i;
         memcpy(hunt->candidates.number[lane], hunt->primes[i], sizeof hunt->primes[i]);
     }
-    TRY(tester_confirm(hunt->tester, &hunt->candidates, hunt->rounds, hunt->caller,
+    TRY(tester_confirm(hunt->tester, &hunt->candidates, hunt->rounds, &hunt->pool,
                        &hunt->counts->exponentiations, &prime, error));
     for (unsigned lane = 0; lane < hunt->candidates.count; lane++) {
         bool good = (prime >> lane & 1) != 0;
@@ -151,6 +151,7 @@ static bool confirm(struct hunt *hunt, bool confirmed[2], struct error *error)
 
 bool hunt_run(struct hunt *hunt, struct error *error)
 {
+    const struct rsa_caller *caller = hunt->pool.caller;
     bool confirmed[2] = {false, false};
     for (unsigned i = 0; i < 2; i++) {
         TRY(sequence_begin(hunt, i, error));
@@ -159,7 +160,7 @@ bool hunt_run(struct hunt *hunt, struct error *error)
     hunt->candidates.bits = hunt->bits;
     TRY(windows_sieve(hunt, 0, 1, error));
     while (!confirmed[0] || !confirmed[1]) {
-        if (hunt->caller->go_on != NULL && !hunt->caller->go_on(hunt->caller->context))
+        if (caller->go_on != NULL && !caller->go_on(caller->context))
             return error_set(error, ERROR_CANCELLED, "the search for an RSA key was ended");
         if (hunt->found[0] && hunt->found[1])
             TRY(confirm(hunt, confirmed, error));

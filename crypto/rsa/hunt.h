@@ -6,7 +6,7 @@
 #include "rsa/tester.h"
 
 struct hunt {
-    const struct rsa_caller *caller;
+    struct random_pool pool;          /* with the caller */
     struct rsa_search_counts *counts; /* never NULL */
     struct tester *tester;
     struct sieve sieve;

@@ -404,20 +404,33 @@ static unsigned windows_put(struct ifma *ifma, unsigned bits, unsigned lane, con
     return twos;
 }
 
-/* vector = the power that the lane's window names, having read all of them. */
+/* ret = the power that each lane's window names, having read all of them. */
 static void power_take(struct ifma *ifma, struct ifma_digit *ret, const unsigned char *window)
 {
     __m128i bytes = _mm_loadl_epi64((const __m128i *)window);
     vector wanted = _mm512_cvtepu8_epi64(bytes);
-    __mmask8 lanes[1 << IFMA_WINDOW_BITS];
-    for (unsigned i = 0; i < 1 << IFMA_WINDOW_BITS; i++)
-        lanes[i] = _mm512_cmpeq_epi64_mask(wanted, _mm512_set1_epi64(i));
-    for (unsigned digit = 0; digit < ifma->digits; digit++) {
-        vector found = *(const vector *)&ifma->powers[0][digit];
-        for (unsigned i = 1; i < 1 << IFMA_WINDOW_BITS; i++)
-            found =
-                _mm512_mask_mov_epi64(found, lanes[i], *(const vector *)&ifma->powers[i][digit]);
-        *(vector *)&ret[digit] = found;
+    for (unsigned digit = 0; digit < ifma->digits; digit += ROWS) {
+        const vector *power = (const vector *)&ifma->powers[0][digit];
+        vector found0 = power[0];
+        vector found1 = power[1];
+        vector found2 = power[2];
+        vector found3 = power[3];
+        vector found4 = power[4];
+        for (unsigned i = 1; i < 1 << IFMA_WINDOW_BITS; i++) {
+            power = (const vector *)&ifma->powers[i][digit];
+            __mmask8 lanes = _mm512_cmpeq_epi64_mask(wanted, _mm512_set1_epi64(i));
+            found0 = _mm512_mask_mov_epi64(found0, lanes, power[0]);
+            found1 = _mm512_mask_mov_epi64(found1, lanes, power[1]);
+            found2 = _mm512_mask_mov_epi64(found2, lanes, power[2]);
+            found3 = _mm512_mask_mov_epi64(found3, lanes, power[3]);
+            found4 = _mm512_mask_mov_epi64(found4, lanes, power[4]);
+        }
+        vector *to = (vector *)&ret[digit];
+        to[0] = found0;
+        to[1] = found1;
+        to[2] = found2;
+        to[3] = found3;
+        to[4] = found4;
     }
 }
 

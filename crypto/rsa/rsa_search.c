@@ -68,7 +68,7 @@ void rsa_numbers_free(struct rsa_numbers *numbers)
 static bool auxiliary_begin(struct hunt *hunt, unsigned which, struct error *error)
 {
     struct sequence *sequence = &hunt->sequences[which];
-    TRY(random_bits(hunt->caller, hunt->bits, sequence->start, error));
+    TRY(random_bits(&hunt->pool, hunt->bits, sequence->start, error));
     sequence->start[0] |= 1;
     sequence->stride[0] = 2;
     return true;
@@ -83,7 +83,7 @@ static bool prime_begin(struct hunt *hunt, unsigned which, struct error *error)
     bool ok;
     do {
         do
-            ok = random_bits(hunt->caller, hunt->bits, x, error);
+            ok = random_bits(&hunt->pool, hunt->bits, x, error);
         while (ok && x[LIMBS_OF(hunt->bits) - 1] <= ROOT_OF_2);
         ok = ok && stride_make(search->auxiliary[0][which], search->auxiliary[1][which],
                                search->size->auxiliary_bits, x, hunt->bits, &hunt->sequences[which],
@@ -165,6 +165,13 @@ static const struct size *size_of(unsigned bits)
     return NULL;
 }
 
+/* Overwrites what the functions called have left on the stack: limbs, spilled registers. */
+static __attribute__((noinline)) void stack_wipe(void)
+{
+    unsigned char below[16 * 1024];
+    OPENSSL_cleanse(below, sizeof below);
+}
+
 bool rsa_search(unsigned bits, enum rsa_path path, const struct rsa_caller *caller,
                 struct rsa_numbers *ret_numbers, struct rsa_search_counts *counts,
                 struct error *error)
@@ -182,7 +189,7 @@ bool rsa_search(unsigned bits, enum rsa_path path, const struct rsa_caller *call
     if (search == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for a search of primes");
     search->size = size;
-    search->hunt.caller = caller;
+    search->hunt.pool.caller = caller;
     search->hunt.counts = counts != NULL ? counts : &unwanted;
     search->hunt.context = search;
     search->hunt.sieve.path = path;
@@ -190,5 +197,6 @@ bool rsa_search(unsigned bits, enum rsa_path path, const struct rsa_caller *call
         tester_new(path, &search->hunt.tester, error) && search_run(search, ret_numbers, error);
     tester_free(search->hunt.tester);
     scratch_free(search, sizeof *search);
+    stack_wipe();
     return ok;
 }

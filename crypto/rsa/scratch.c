@@ -32,30 +32,33 @@ void scratch_free(void *memory, size_t bytes)
     }
 }
 
-static bool fill(const struct rsa_caller *caller, unsigned bits, uint64_t *number,
-                 struct error *error)
+static bool fill(struct random_pool *pool, unsigned bits, uint64_t *number, struct error *error)
 {
-    unsigned char bytes[RSA_PRIME_MAX];
     unsigned count = LIMBS_OF(bits);
-    if (!caller->fill(caller->context, bytes, (size_t)count * 8))
-        return error_set(error, ERROR_CRYPTO, "there are no random bytes for an RSA key");
-    limbs_from_bytes(number, count, bytes);
+    size_t len = (size_t)count * 8;
+    if (pool->left < len) {
+        pool->left = 0;
+        if (!pool->caller->fill(pool->caller->context, pool->bytes, sizeof pool->bytes))
+            return error_set(error, ERROR_CRYPTO, "there are no random bytes for an RSA key");
+        pool->left = sizeof pool->bytes;
+    }
+    pool->left -= len;
+    limbs_from_bytes(number, count, pool->bytes + pool->left);
+    OPENSSL_cleanse(pool->bytes + pool->left, len);
     if (bits % LIMB_BITS != 0)
         number[count - 1] &= (1ULL << (bits % LIMB_BITS)) - 1;
-    OPENSSL_cleanse(bytes, sizeof bytes);
     return true;
 }
 
-bool random_bits(const struct rsa_caller *caller, unsigned bits, uint64_t *ret_number,
-                 struct error *error)
+bool random_bits(struct random_pool *pool, unsigned bits, uint64_t *ret_number, struct error *error)
 {
-    TRY(fill(caller, bits, ret_number, error));
+    TRY(fill(pool, bits, ret_number, error));
     ret_number[(bits - 1) / LIMB_BITS] |= 1ULL << ((bits - 1) % LIMB_BITS);
     return true;
 }
 
 /* A base of a Miller-Rabin round: 2 to limit - 2. */
-bool random_base(const struct rsa_caller *caller, const uint64_t *limit, unsigned bits,
+bool random_base(struct random_pool *pool, const uint64_t *limit, unsigned bits,
                  uint64_t *ret_number, struct error *error)
 {
     static const uint64_t two[RSA_LIMBS_MAX] = {2};
@@ -64,7 +67,7 @@ bool random_base(const struct rsa_caller *caller, const uint64_t *limit, unsigne
     limbs_subtract(highest, limit, two, count);
     bool ok;
     do
-        ok = fill(caller, bits, ret_number, error);
+        ok = fill(pool, bits, ret_number, error);
     while (ok &&
            (limbs_less(ret_number, two, count) | limbs_less(highest, ret_number, count)) != 0);
     OPENSSL_cleanse(highest, sizeof highest);

@@ -54,57 +54,60 @@ static inline uint64_t multiply(uint64_t a, uint64_t b, uint32_t prime, uint32_t
     return (product + (uint64_t)factor * prime) >> 32;
 }
 
-/* base^(prime - 2) in Montgomery's form to 2^32, two bits of the exponent at a time. */
-static uint64_t invert(uint64_t base, uint32_t prime, uint32_t inverse)
+/* Some neighbouring primes at a time: each step of one waits for the step before, and the processor
+ * fills the time with the others. */
+#define TOGETHER 4
+
+struct group {
+    uint32_t prime[TOGETHER];
+    uint32_t inverse[TOGETHER]; /* 1 / prime modulo 2^32 */
+};
+
+/* x = base^(prime - 2) in Montgomery's form to 2^32, two bits of the exponent at a time. x is 0
+ * until the first bit that is not. */
+static void invert(const struct group *group, const uint64_t base[TOGETHER], uint64_t x[TOGETHER])
 {
-    uint32_t exponent = prime - 2;
-    uint64_t powers[4] = {0, base};
-    powers[2] = multiply(base, base, prime, inverse);
-    powers[3] = multiply(powers[2], base, prime, inverse);
-    unsigned at = (31U - (unsigned)__builtin_clz(exponent)) & ~1U;
-    uint64_t x = powers[exponent >> at];
+    uint64_t powers[TOGETHER][4];
+    for (unsigned i = 0; i < TOGETHER; i++) {
+        uint32_t prime = group->prime[i];
+        uint32_t inverse = group->inverse[i];
+        powers[i][0] = 0;
+        powers[i][1] = base[i];
+        powers[i][2] = multiply(base[i], base[i], prime, inverse);
+        powers[i][3] = multiply(powers[i][2], base[i], prime, inverse);
+        x[i] = 0;
+    }
+    unsigned at = (32U - (unsigned)__builtin_clz(group->prime[TOGETHER - 1]) + 1) & ~1U;
     while (at > 0) {
         at -= 2;
-        x = multiply(x, x, prime, inverse);
-        x = multiply(x, x, prime, inverse);
-        unsigned window = exponent >> at & 3;
-        uint64_t y = multiply(x, powers[window], prime, inverse);
-        x = window != 0 ? y : x;
+        for (unsigned i = 0; i < TOGETHER; i++) {
+            uint32_t prime = group->prime[i];
+            uint32_t inverse = group->inverse[i];
+            unsigned window = (prime - 2) >> at & 3;
+            uint64_t power = powers[i][window];
+            uint64_t y = multiply(x[i], x[i], prime, inverse);
+            y = multiply(y, y, prime, inverse);
+            uint64_t product = multiply(y, power, prime, inverse);
+            product = x[i] == 0 ? power : product;
+            x[i] = window == 0 ? y : product;
+        }
     }
-    return x;
 }
 
 /* 2^(32 - bits): 2^-bits in Montgomery's form. Squaring makes 2^(32 - 2 x) of 2^(32 - x), so it
  * starts where that is a 32-bit number. */
-static uint64_t power_of_half(unsigned bits, uint32_t prime, uint32_t inverse)
+static void power_of_half(const struct group *group, unsigned bits, uint64_t x[TOGETHER])
 {
     unsigned squarings = sieve_squarings(bits);
     unsigned exponent = ((bits - 1) >> squarings) + 1;
-    uint64_t x = 1ULL << (32 - exponent);
+    for (unsigned i = 0; i < TOGETHER; i++)
+        x[i] = 1ULL << (32 - exponent);
     while (squarings-- > 0) {
         unsigned wanted = ((bits - 1) >> squarings) + 1;
-        x = multiply(x, x, prime, inverse) << (2 * exponent - wanted);
+        for (unsigned i = 0; i < TOGETHER; i++)
+            x[i] = multiply(x[i], x[i], group->prime[i], group->inverse[i])
+                   << (2 * exponent - wanted);
         exponent = wanted;
-    }
-    return x;
-}
-
-/* The residues carry powers of two that fall out of the quotient, but for the difference in length
- * of start and stride. */
-static void finish(uint32_t prime, uint32_t inverse, unsigned bits, const uint64_t start[2],
-                   const uint64_t stride[2], uint32_t ret[2])
-{
-    uint64_t scale = power_of_half(bits, prime, inverse);
-    uint64_t s[2];
-    for (unsigned i = 0; i < 2; i++)
-        s[i] = multiply(multiply(stride[i], 1, prime, inverse), scale, prime, inverse);
-    uint64_t both = invert(multiply(s[0], s[1], prime, inverse), prime, inverse);
-    for (unsigned i = 0; i < 2; i++) {
-        uint64_t quotient = multiply(both, s[1 - i], prime, inverse);
-        uint64_t residue = multiply(start[i], 1, prime, inverse);
-        quotient = multiply(multiply(quotient, residue, prime, inverse), 1, prime, inverse);
-        uint32_t first = prime - (uint32_t)quotient;
-        ret[i] = first == prime ? 0 : first;
     }
 }
 
@@ -116,29 +119,77 @@ static inline uint64_t residue_step(uint64_t residue, uint64_t limb, uint64_t pr
     return (uint64_t)((wide_limb)factor * product >> LIMB_BITS) + (limb < residue);
 }
 
+/* The residues of starts and strides modulo the primes of a group. They carry powers of two that
+ * fall out of the quotient, but for the difference in length of start and stride. */
+static void residues(const struct sieve_numbers *numbers, const struct group *group,
+                     const uint64_t *inverses, uint64_t start[2][TOGETHER],
+                     uint64_t stride[2][TOGETHER])
+{
+    for (unsigned pair = 0; pair < TOGETHER / 2; pair++) {
+        const uint32_t *prime = group->prime + 2 * (size_t)pair;
+        const uint32_t *inverse = group->inverse + 2 * (size_t)pair;
+        uint64_t product = (uint64_t)prime[0] * prime[1];
+        uint64_t starts[2] = {0};
+        uint64_t strides[2] = {0};
+        for (unsigned d = 0; d < numbers->digits; d++)
+            for (unsigned n = 0; n < 2; n++)
+                starts[n] = residue_step(starts[n], numbers->start[n][d], product, inverses[pair]);
+        for (unsigned d = 0; d < numbers->stride_digits; d++)
+            for (unsigned n = 0; n < 2; n++)
+                strides[n] =
+                    residue_step(strides[n], numbers->stride[n][d], product, inverses[pair]);
+        for (unsigned n = 0; n < 2; n++) {
+            for (unsigned i = 0; i < 2; i++) {
+                start[n][2 * pair + i] = multiply(starts[n], 1, prime[i], inverse[i]);
+                stride[n][2 * pair + i] = multiply(strides[n], 1, prime[i], inverse[i]);
+            }
+        }
+    }
+}
+
+static void group_starts(const struct sieve_numbers *numbers, const struct group *group,
+                         const uint64_t *inverses, uint32_t *starts[2])
+{
+    uint64_t start[2][TOGETHER];
+    uint64_t stride[2][TOGETHER];
+    uint64_t scale[TOGETHER];
+    uint64_t base[TOGETHER];
+    uint64_t both[TOGETHER];
+    residues(numbers, group, inverses, start, stride);
+    power_of_half(group, (numbers->digits - numbers->stride_digits) * LIMB_BITS, scale);
+    for (unsigned i = 0; i < TOGETHER; i++) {
+        for (unsigned n = 0; n < 2; n++)
+            stride[n][i] = multiply(stride[n][i], scale[i], group->prime[i], group->inverse[i]);
+        base[i] = multiply(stride[0][i], stride[1][i], group->prime[i], group->inverse[i]);
+    }
+    invert(group, base, both);
+    for (unsigned n = 0; n < 2; n++) {
+        for (unsigned i = 0; i < TOGETHER; i++) {
+            uint32_t prime = group->prime[i];
+            uint32_t inverse = group->inverse[i];
+            uint64_t quotient = multiply(both[i], stride[1 - n][i], prime, inverse);
+            quotient = multiply(quotient, start[n][i], prime, inverse);
+            quotient = multiply(quotient, 1, prime, inverse);
+            uint32_t first = prime - (uint32_t)quotient;
+            starts[n][i] = first == prime ? 0 : first;
+        }
+    }
+}
+
 void sieve_chunk_portable(const struct sieve_numbers *numbers, const struct sieve_tables *table,
                           unsigned first, unsigned pairs, uint32_t *starts[2])
 {
-    unsigned bits = (numbers->digits - numbers->stride_digits) * LIMB_BITS;
-    for (unsigned i = 0; i < pairs; i++) {
+    for (unsigned i = 0; i < pairs; i += TOGETHER / 2) {
         const uint32_t *primes = table->primes + 2 * (size_t)(first + i);
-        uint64_t inverse = table->inverses[first + i];
-        uint64_t product = (uint64_t)primes[0] * primes[1];
-        uint64_t start[2] = {0};
-        uint64_t stride[2] = {0};
-        for (unsigned d = 0; d < numbers->digits; d++)
-            for (unsigned n = 0; n < 2; n++)
-                start[n] = residue_step(start[n], numbers->start[n][d], product, inverse);
-        for (unsigned d = 0; d < numbers->stride_digits; d++)
-            for (unsigned n = 0; n < 2; n++)
-                stride[n] = residue_step(stride[n], numbers->stride[n][d], product, inverse);
-        for (unsigned p = 0; p < 2; p++) {
-            uint32_t found[2];
+        const uint64_t *inverses = table->inverses + first + i;
+        uint32_t *at[2] = {starts[0] + 2 * (size_t)i, starts[1] + 2 * (size_t)i};
+        struct group group;
+        for (unsigned p = 0; p < TOGETHER; p++) {
+            group.prime[p] = primes[p];
             /* 1 / (a b) times b is 1 / a */
-            finish(primes[p], (uint32_t)inverse * primes[1 - p], bits, start, stride, found);
-            starts[0][2 * i + p] = found[0];
-            starts[1][2 * i + p] = found[1];
+            group.inverse[p] = (uint32_t)inverses[p / 2] * primes[p ^ 1];
         }
+        group_starts(numbers, &group, inverses, at);
     }
 }
 

@@ -90,7 +90,7 @@ bool tester_round(struct tester *tester, const struct candidates *candidates,
 }
 
 static bool portable_confirm(struct tester *tester, const struct candidates *candidates,
-                             unsigned rounds, const struct rsa_caller *caller, unsigned *runs,
+                             unsigned rounds, struct random_pool *pool, unsigned *runs,
                              unsigned *ret_prime, struct error *error)
 {
     unsigned prime = 0;
@@ -99,7 +99,7 @@ static bool portable_confirm(struct tester *tester, const struct candidates *can
         bool passed = true;
         TRY(portable_set(tester->portable, number, candidates->bits, error));
         for (unsigned round = 0; passed && round < rounds; round++) {
-            TRY(random_base(caller, number, candidates->bits, tester->bases[0], error));
+            TRY(random_base(pool, number, candidates->bits, tester->bases[0], error));
             TRY(portable_round(tester->portable, tester->bases[0], &passed, error));
             ++*runs;
         }
@@ -110,11 +110,11 @@ static bool portable_confirm(struct tester *tester, const struct candidates *can
 }
 
 bool tester_confirm(struct tester *tester, const struct candidates *candidates, unsigned rounds,
-                    const struct rsa_caller *caller, unsigned *runs, unsigned *ret_prime,
+                    struct random_pool *pool, unsigned *runs, unsigned *ret_prime,
                     struct error *error)
 {
     if (tester->path == RSA_PATH_PORTABLE)
-        return portable_confirm(tester, candidates, rounds, caller, runs, ret_prime, error);
+        return portable_confirm(tester, candidates, rounds, pool, runs, ret_prime, error);
     /* All rounds of all numbers in a row, eight at a time. */
     unsigned wanted = rounds * candidates->count;
     unsigned prime = (1U << candidates->count) - 1;
@@ -125,7 +125,7 @@ bool tester_confirm(struct tester *tester, const struct candidates *candidates, 
             unsigned round = done + i < wanted ? done + i : wanted - 1;
             const uint64_t *number = candidates->number[round / rounds];
             memcpy(tester->lanes.number[i], number, sizeof candidates->number[0]);
-            TRY(random_base(caller, number, candidates->bits, tester->bases[i], error));
+            TRY(random_base(pool, number, candidates->bits, tester->bases[i], error));
         }
         unsigned passed = ifma_rounds(&tester->ifma, candidates->bits,
                                       (const uint64_t(*)[RSA_LIMBS_MAX])tester->lanes.number,

@@ -6,6 +6,14 @@
 
 struct tester;
 
+/* Random bytes of the caller, asked for in larger pieces than they are used in: OpenSSL takes a
+ * microsecond to be asked. Starts with `caller` alone; secret. */
+struct random_pool {
+    const struct rsa_caller *caller;
+    size_t left;
+    unsigned char bytes[1024];
+};
+
 /* Odd numbers of one length in bits, their topmost bit set: 141, 171, 201, 1024, 1536 or 2048. */
 struct candidates {
     unsigned bits;
@@ -27,7 +35,7 @@ bool tester_first(struct tester *tester, const struct candidates *candidates, un
  * there are one or two: bit i of *ret_prime says that number i passed all. Adds to *runs the
  * exponentiations it took. */
 bool tester_confirm(struct tester *tester, const struct candidates *candidates, unsigned rounds,
-                    const struct rsa_caller *caller, unsigned *runs, unsigned *ret_prime,
+                    struct random_pool *pool, unsigned *runs, unsigned *ret_prime,
                     struct error *error) MUST_USE;
 
 /* One round, to a given base, for each number. For tests. */
@@ -36,10 +44,10 @@ bool tester_round(struct tester *tester, const struct candidates *candidates,
                   struct error *error) MUST_USE;
 
 /* A base of a round: from 2 to limit - 2, by drawing until one is; `limit` has `bits` bits. */
-bool random_base(const struct rsa_caller *caller, const uint64_t *limit, unsigned bits,
+bool random_base(struct random_pool *pool, const uint64_t *limit, unsigned bits,
                  uint64_t *ret_number, struct error *error) MUST_USE;
 /* `bits` random bits, the topmost set. */
-bool random_bits(const struct rsa_caller *caller, unsigned bits, uint64_t *ret_number,
+bool random_bits(struct random_pool *pool, unsigned bits, uint64_t *ret_number,
                  struct error *error) MUST_USE;
 
 /* Zeroed memory for secrets, on cache lines: on the secure heap where that has room, else ordinary.

@@ -225,7 +225,7 @@ static void hunts_find_the_first_prime(void)
         if (!rsa_path_available(path))
             continue;
         memset(&hunt, 0, sizeof hunt);
-        hunt.caller = &openssl_caller;
+        hunt.pool.caller = &openssl_caller;
         hunt.counts = &counts;
         hunt.bits = 141;
         hunt.rounds = 10;

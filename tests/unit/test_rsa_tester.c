@@ -6,6 +6,7 @@
 
 static struct tester *testers[2]; /* IFMA's, or NULL; portable */
 static BN_CTX *scratch;
+static struct random_pool pool = {.caller = &openssl_caller};
 
 static BIGNUM *linear(const BIGNUM *x, BN_ULONG factor, int summand)
 {
@@ -250,17 +251,16 @@ static void deceivers_are_caught(void)
             CHECK_OK(tester_first(testers[t], &candidates, &likely, &error), error);
             CHECK_INT(likely, 1);
             /* An eighth to a quarter of the bases lie: 44 of them never do. */
-            CHECK_OK(tester_confirm(testers[t], &candidates, 44, &openssl_caller, &runs, &confirmed,
-                                    &error),
+            CHECK_OK(tester_confirm(testers[t], &candidates, 44, &pool, &runs, &confirmed, &error),
                      error);
             CHECK_INT(confirmed, 0);
             candidates.count = 2;
             for (unsigned place = 0; place < 2; place++) {
                 big_to(number, candidates.number[place]);
                 big_to(prime, candidates.number[1 - place]);
-                CHECK_OK(tester_confirm(testers[t], &candidates, 20, &openssl_caller, &runs,
-                                        &confirmed, &error),
-                         error);
+                CHECK_OK(
+                    tester_confirm(testers[t], &candidates, 20, &pool, &runs, &confirmed, &error),
+                    error);
                 CHECK_INT(confirmed, 1U << (1 - place));
             }
         }
@@ -281,6 +281,7 @@ static void no_verdict_without_random_bases(void)
 {
     static struct candidates candidates;
     const struct rsa_caller caller = {.fill = no_bytes};
+    struct random_pool empty = {.caller = &caller};
     candidates_make(&candidates, 1024, 0);
     candidates.count = 1;
     for (unsigned t = 0; t < 2; t++) {
@@ -289,7 +290,7 @@ static void no_verdict_without_random_bases(void)
         unsigned prime = 7;
         if (testers[t] == NULL)
             continue;
-        CHECK(!tester_confirm(testers[t], &candidates, 5, &caller, &runs, &prime, &error));
+        CHECK(!tester_confirm(testers[t], &candidates, 5, &empty, &runs, &prime, &error));
         CHECK_INT(error.kind, ERROR_CRYPTO);
         CHECK_INT(prime, 7);
     }
