@@ -22,8 +22,7 @@ static bool candidate_at(const struct hunt *hunt, unsigned which, unsigned index
     unsigned limbs = hunt->sieve.limbs;
     memcpy(stride, sequence->stride, hunt->sieve.stride_limbs * sizeof *stride);
     uint64_t above = limbs_add_product(sum, sequence->start, index, stride, limbs);
-    if (hunt->bits % LIMB_BITS != 0)
-        above |= sum[limbs - 1] >> (hunt->bits % LIMB_BITS);
+    above |= limbs_bits(sum, limbs, hunt->bits);
     OPENSSL_cleanse(stride, sizeof stride);
     return above == 0;
 }

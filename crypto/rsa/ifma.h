@@ -11,6 +11,7 @@
 #include "rsa/limbs.h"
 
 #define IFMA_DIGIT_BITS  52
+#define IFMA_DIGIT_MASK  ((1ULL << IFMA_DIGIT_BITS) - 1)
 #define IFMA_DIGITS_MAX  40
 #define IFMA_WINDOW_BITS 4
 #define IFMA_WINDOWS_MAX (RSA_BITS_MAX / 2 / IFMA_WINDOW_BITS)
@@ -38,7 +39,7 @@ bool ifma_available(void);
 void ifma_set_moduli(struct ifma *ifma, unsigned bits,
                      const uint64_t numbers[RSA_LANES][RSA_LIMBS_MAX]);
 /* Puts a number into a lane of x, y or another vector of as many digits. */
-void ifma_put(const struct ifma *ifma, struct ifma_digit *vector, unsigned lane,
+void ifma_put(const struct ifma *ifma, struct ifma_digit *digits, unsigned lane,
               const uint64_t *limbs, unsigned count);
 
 /* x = x^2 / 2^(52 digits), twice that in the lanes of `doubled`. */

@@ -22,7 +22,7 @@ static void tables_make(void)
             if (composite[i])
                 continue;
             primes[count++] = i;
-            for (uint64_t j = (uint64_t)i * i; j < limit; j += 2 * i)
+            for (uint64_t j = (uint64_t)i * i; j < limit; j += 2 * (uint64_t)i)
                 composite[j] = 1;
         }
     }
@@ -34,7 +34,7 @@ static void tables_make(void)
         free(inverses);
         return;
     }
-    for (unsigned i = 0; i < count / 2; i++)
+    for (size_t i = 0; i < count / 2; i++)
         inverses[i] = limb_inverse((uint64_t)primes[2 * i] * primes[2 * i + 1]);
     tables = (struct sieve_tables){.pairs = count / 2, .primes = primes, .inverses = inverses};
 }
@@ -257,8 +257,8 @@ bool sieve_run(const struct sieve *sieve, struct sequence *one, struct sequence 
         memset(sequences[i]->struck, 0, sieve->window);
     }
     const unsigned pairs = SIEVE_CHUNK / 2;
-    for (unsigned first = 0; first < table->pairs && table->primes[2 * first] < sieve->bound;
-         first += pairs) {
+    for (unsigned first = 0;
+         first < table->pairs && table->primes[2 * (size_t)first] < sieve->bound; first += pairs) {
         uint32_t *starts[2] = {found[0], found[1]};
         if (sieve->path == RSA_PATH_IFMA)
             sieve_chunk_ifma(&numbers, table, first, pairs, starts);

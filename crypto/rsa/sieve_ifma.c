@@ -118,7 +118,7 @@ INLINE void some_primes(const struct sieve_numbers *numbers, const uint32_t *pri
     struct primes p;
     vector start[2][VECTORS];
     vector stride[2][VECTORS];
-    for (unsigned v = 0; v < VECTORS; v += 2) {
+    for (size_t v = 0; v < VECTORS; v += 2) {
         vector both = _mm512_loadu_si512(primes + 8 * v);
         vector inverse = _mm512_loadu_si512(inverses + 4 * v);
         p.prime[v] = _mm512_and_si512(both, half);
@@ -158,7 +158,7 @@ INLINE void some_primes(const struct sieve_numbers *numbers, const uint32_t *pri
             __mmask8 inside = _mm512_cmpneq_epu64_mask(first, p.prime[v]);
             start[n][v] = _mm512_maskz_mov_epi64(inside, first);
         }
-        for (unsigned v = 0; v < VECTORS; v += 2)
+        for (size_t v = 0; v < VECTORS; v += 2)
             _mm512_storeu_si512(
                 starts[n] + 8 * v,
                 _mm512_or_si512(start[n][v], _mm512_slli_epi64(start[n][v + 1], 32)));
@@ -173,18 +173,6 @@ void sieve_chunk_ifma(const struct sieve_numbers *numbers, const struct sieve_ta
         some_primes(numbers, table->primes + 2 * (size_t)(first + i), table->inverses + first + i,
                     at);
     }
-}
-
-#else
-
-void sieve_chunk_ifma(const struct sieve_numbers *numbers, const struct sieve_tables *table,
-                      unsigned first, unsigned pairs, uint32_t *starts[2])
-{
-    (void)numbers;
-    (void)table;
-    (void)first;
-    (void)pairs;
-    (void)starts;
 }
 
 #endif

@@ -7,11 +7,11 @@
 #include <string.h>
 
 struct tester {
-    enum rsa_path path;
     struct ifma ifma; /* only where that is the path */
-    struct candidates lanes;
     uint64_t bases[RSA_LANES][RSA_LIMBS_MAX];
-    struct portable *portable;
+    struct candidates lanes;
+    enum rsa_path path;
+    struct portable *portable; /* only where that is the path */
 };
 
 bool tester_new(enum rsa_path path, struct tester **ret_tester, struct error *error)

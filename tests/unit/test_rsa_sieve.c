@@ -203,7 +203,7 @@ static void tables_are_right(void)
     for (unsigned i = 0; i < 2 * table->pairs; i++)
         below += table->primes[i] < SIEVE_BOUND_MAX;
     CHECK_INT(below, 155610);
-    for (unsigned i = 0; i < table->pairs; i++)
+    for (size_t i = 0; i < table->pairs; i++)
         CHECK(table->inverses[i] * table->primes[2 * i] * table->primes[2 * i + 1] == 1);
 }
 
