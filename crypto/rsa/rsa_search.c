@@ -13,9 +13,9 @@ static const struct size {
     unsigned auxiliary_bits, auxiliary_rounds;
     unsigned rounds;
     unsigned bound_ifma, bound_portable; /* of the sieve; by measurement, bench-rsa-search */
-} sizes[] = {{2048, 141, 38, 5, 1U << 17, 1U << 17},
+} sizes[] = {{2048, 141, 38, 5, 1U << 17, 1U << 18},
              {3072, 171, 41, 4, 1U << 19, 1U << 19},
-             {4096, 201, 44, 4, 1U << 21, 1U << 20}};
+             {4096, 201, 44, 4, 1U << 20, 1U << 20}};
 
 #define AUXILIARY_WINDOW  512
 #define AUXILIARY_BOUND   2048

@@ -31,7 +31,7 @@ struct sieve {
     enum rsa_path path;           /* IFMA or portable */
 };
 
-#define SIEVE_BOUND_MAX (1U << 21)
+#define SIEVE_BOUND_MAX (1U << 20)
 
 /* Fills `struck` of both, which may be the same. False without memory for the tables. Both strides
  * must be odd multiples of 2 without a prime factor below the bound. */
