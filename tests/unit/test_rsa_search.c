@@ -1,6 +1,7 @@
 /* Keys of the search are RSA keys, by OpenSSL's judgement, and made as FIPS 186-5 A.1.6 says. */
 #include "rsa/hunt.h"
 #include "rsa/stride.h"
+#include "rsa_deceivers.h"
 #include "rsa_fixture.h"
 
 #include <openssl/core_names.h>
@@ -203,56 +204,161 @@ static void strides_are_those_of_the_standard(void)
     }
 }
 
-/* A hunt on small numbers must find the very first prime that fits, whatever the window. */
+/* A hunt on small numbers: odd numbers of 141 bits from given starts on. */
 static struct hunt hunt;
 
-static uint64_t hunt_starts[2][RSA_LIMBS_MAX];
+static BIGNUM *hunt_starts[2][2]; /* the first and the second of each sequence */
+static unsigned hunt_begun[2];
 
 static bool hunt_begin(struct hunt *self, unsigned which, struct error *error)
 {
     (void)error;
-    memcpy(self->sequences[which].start, hunt_starts[which], sizeof hunt_starts[which]);
+    CHECK(hunt_begun[which] < 2);
+    big_to(hunt_starts[which][hunt_begun[which]++], self->sequences[which].start);
     self->sequences[which].stride[0] = 2;
     return true;
 }
 
-static void hunts_find_the_first_prime(void)
+static BIGNUM *hunt_start_random(void)
+{
+    uint64_t limbs[RSA_LIMBS_MAX];
+    random_number(limbs, 141);
+    limbs[2] &= ~(1ULL << 11); /* far from the top */
+    limbs[0] |= 1;
+    return big_of(limbs, 3);
+}
+
+static BIGNUM *prime_from(const BIGNUM *start)
+{
+    BIGNUM *prime = BN_dup(start);
+    while (BN_check_prime(prime, scratch, NULL) != 1)
+        CHECK(BN_add_word(prime, 2) == 1);
+    return prime;
+}
+
+/* The first prime from hunt_starts[0][begun[0] - 1] on, and likewise for the other sequence. */
+static void hunt_check(enum rsa_path path, unsigned window, unsigned windows_max,
+                       struct rsa_search_counts *counts, const unsigned begun[2])
 {
     struct error error;
+    memset(&hunt, 0, sizeof hunt);
+    memset(hunt_begun, 0, sizeof hunt_begun);
+    hunt.pool.caller = &openssl_caller;
+    hunt.counts = counts;
+    hunt.bits = 141;
+    hunt.rounds = 10;
+    hunt.windows_max = windows_max;
+    hunt.begin = hunt_begin;
+    hunt.sieve = (struct sieve){
+        .limbs = 3, .stride_limbs = 1, .window = window, .bound = 1000, .path = path};
+    CHECK_OK(tester_new(path, &hunt.tester, &error), error);
+    CHECK_OK(hunt_run(&hunt, &error), error);
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_INT(hunt_begun[i], begun[i]);
+        BIGNUM *wanted = prime_from(hunt_starts[i][begun[i] - 1]);
+        BIGNUM *had = big_of(hunt.primes[i], 3);
+        CHECK(BN_cmp(wanted, had) == 0);
+        BN_free(wanted);
+        BN_free(had);
+    }
+    tester_free(hunt.tester);
+}
+
+static void hunt_starts_free(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        for (unsigned j = 0; j < 2; j++) {
+            BN_free(hunt_starts[i][j]);
+            hunt_starts[i][j] = NULL;
+        }
+    }
+}
+
+/* However short the windows are. */
+static void hunts_find_the_first_prime(void)
+{
+    static const unsigned once[2] = {1, 1};
     for (unsigned round = 0; round < 40; round++) {
         struct rsa_search_counts counts = {0};
-        enum rsa_path path = paths[round % 2];
-        if (!rsa_path_available(path))
+        if (!rsa_path_available(paths[round % 2]))
             continue;
-        memset(&hunt, 0, sizeof hunt);
-        hunt.pool.caller = &openssl_caller;
-        hunt.counts = &counts;
-        hunt.bits = 141;
-        hunt.rounds = 10;
-        hunt.windows_max = 1000;
-        hunt.begin = hunt_begin;
-        hunt.sieve = (struct sieve){.limbs = 3,
-                                    .stride_limbs = 1,
-                                    .window = round % 4 < 2 ? 16 : 512,
-                                    .bound = 1000,
-                                    .path = path};
-        CHECK_OK(tester_new(path, &hunt.tester, &error), error);
-        for (unsigned i = 0; i < 2; i++) {
-            random_number(hunt_starts[i], 140);
-            hunt_starts[i][2] |= 1ULL << (140 % 64);
-            hunt_starts[i][0] |= 1;
+        hunt_starts[0][0] = hunt_start_random();
+        hunt_starts[1][0] = hunt_start_random();
+        hunt_check(paths[round % 2], round % 4 < 2 ? 16 : 512, 1000, &counts, once);
+        hunt_starts_free();
+    }
+}
+
+/* A number that deceives the first test is refused, and the hunt goes on behind it. */
+static void hunts_refuse_deceivers(void)
+{
+    static const unsigned once[2] = {1, 1};
+    for (size_t d = 0; d < DECEIVERS; d++) {
+        if (deceivers[d].bits != 141 || deceivers[d].carmichael)
+            continue;
+        for (unsigned round = 0; round < 8; round++) {
+            struct rsa_search_counts counts = {0};
+            if (!rsa_path_available(paths[round % 2]))
+                continue;
+            unsigned which = round / 2 % 2;
+            BIGNUM *factor = NULL;
+            CHECK(BN_hex2bn(&factor, deceivers[d].hex) > 0);
+            BIGNUM *number = BN_dup(factor);
+            CHECK(BN_lshift1(number, number) == 1 && BN_sub_word(number, 1) == 1 &&
+                  BN_mul(number, number, factor, scratch) == 1 &&
+                  BN_sub_word(number, 2 * (round / 4)) == 1);
+            hunt_starts[which][0] = number;
+            hunt_starts[1 - which][0] = hunt_start_random();
+            hunt_check(paths[round % 2], 256, 1000, &counts, once);
+            CHECK_INT(counts.refused, 1);
+            CHECK_INT(counts.confirmations, 3);
+            BN_free(factor);
+            hunt_starts_free();
         }
-        CHECK_OK(hunt_run(&hunt, &error), error);
-        for (unsigned i = 0; i < 2; i++) {
-            BIGNUM *wanted = big_of(hunt_starts[i], 3);
-            while (BN_check_prime(wanted, scratch, NULL) != 1)
-                CHECK(BN_add_word(wanted, 2) == 1);
-            BIGNUM *had = big_of(hunt.primes[i], 3);
-            CHECK(BN_cmp(wanted, had) == 0);
-            BN_free(wanted);
-            BN_free(had);
+    }
+}
+
+/* Where a window would pass the highest number, and after as many windows as are allowed, a
+ * sequence begins anew. */
+static void hunts_begin_anew(void)
+{
+    static const unsigned twice[2] = {2, 1};
+    for (unsigned round = 0; round < 8; round++) {
+        struct rsa_search_counts counts = {0};
+        if (!rsa_path_available(paths[round % 2]))
+            continue;
+        BIGNUM *first = BN_new();
+        BIGNUM *second = hunt_start_random();
+        BN_zero(first);
+        if (round < 4) { /* 2^141 - 255 */
+            CHECK(BN_set_bit(first, 141) == 1 && BN_sub_word(first, 255) == 1);
+        } else { /* behind a prime: no other comes for three windows of 16 */
+            do {
+                BN_free(first);
+                BIGNUM *random = hunt_start_random();
+                first = prime_from(random);
+                BN_free(random);
+                CHECK(BN_add_word(first, 2) == 1);
+                BIGNUM *next = prime_from(first);
+                CHECK(BN_sub(next, next, first) == 1);
+                bool near = BN_num_bits(next) <= 7;
+                BN_free(next);
+                if (!near)
+                    break;
+            } while (true);
+            /* and the second attempt soon finds one */
+            BN_free(second);
+            BIGNUM *random = hunt_start_random();
+            second = prime_from(random);
+            BN_free(random);
         }
-        tester_free(hunt.tester);
+        hunt_starts[0][0] = first;
+        hunt_starts[0][1] = second;
+        BIGNUM *random = hunt_start_random();
+        hunt_starts[1][0] = prime_from(random);
+        BN_free(random);
+        hunt_check(paths[round % 2], round < 4 ? 512 : 16, round < 4 ? 5 : 3, &counts, twice);
+        hunt_starts_free();
     }
 }
 
@@ -338,7 +444,8 @@ static void paths_have_names(void)
 
 static const struct test tests[] = {
     TEST(paths_have_names),           TEST(strides_are_those_of_the_standard),
-    TEST(hunts_find_the_first_prime), TEST(near_primes_are_refused),
+    TEST(hunts_find_the_first_prime), TEST(hunts_refuse_deceivers),
+    TEST(hunts_begin_anew),           TEST(near_primes_are_refused),
     TEST(failures_leave_no_key),      TEST(keys_of_every_size_and_path),
 };
 

@@ -163,6 +163,11 @@ static void windows_at_the_edges(void)
         CHECK_OK(sieve_run(&sieve, &one, &other, &error), error);
         sequence_check(&sieve, &one);
         sequence_check(&sieve, &other);
+        /* a start that leaves no rest, in any limb */
+        memset(one.start, 0, sizeof one.start);
+        one.start[0] = 3ULL * 5 * 7 * 11 * 13 * 17;
+        CHECK_OK(sieve_run(&sieve, &one, &other, &error), error);
+        sequence_check(&sieve, &one);
     }
 }
 
