@@ -55,9 +55,10 @@ static bool windows_sieve(struct hunt *hunt, unsigned one, unsigned other, struc
 static bool window_next(struct hunt *hunt, unsigned which, struct error *error)
 {
     uint64_t start[RSA_LIMBS_MAX];
-    bool room = candidate_at(hunt, which, hunt->sieve.window, start);
-    memcpy(hunt->sequences[which].start, start, sizeof start);
-    if (!room || hunt->windows[which] == hunt->windows_max ||
+    /* There is room for this window, for the last one was only sieved because there was. */
+    candidate_at(hunt, which, hunt->sieve.window, start);
+    memcpy(hunt->sequences[which].start, start, hunt->sieve.limbs * sizeof *start);
+    if (hunt->windows[which] == hunt->windows_max ||
         !candidate_at(hunt, which, hunt->sieve.window, start))
         TRY(sequence_begin(hunt, which, error));
     OPENSSL_cleanse(start, sizeof start);

@@ -11,6 +11,8 @@ static const struct deceiver {
     bool carmichael; /* the number is k, else p */
     const char *hex;
 } deceivers[] = {
+    /* with a prime only 4 above it */
+    {141, false, "2d541c094c37fc3f9d"},
     {141, false, "2f39e536850e37fdf5"},
     {141, false, "2f873788b49ab787dd"},
     {141, true, "aab327c1bd1"},
