@@ -35,6 +35,7 @@ struct search {
     const struct size *size;
     struct hunt hunt;
     uint64_t auxiliary[2][2][RSA_LIMBS_MAX]; /* [r1 or r2][of p or q] */
+    uint64_t x[2][RSA_LIMBS_MAX];            /* where the searches for p and q began */
 };
 
 bool rsa_path_available(enum rsa_path path)
@@ -77,8 +78,8 @@ static bool auxiliary_begin(struct hunt *hunt, unsigned which, struct error *err
 /* Step 3 and 4 of B.9. */
 static bool prime_begin(struct hunt *hunt, unsigned which, struct error *error)
 {
-    const struct search *search = hunt->context;
-    uint64_t x[RSA_LIMBS_MAX];
+    struct search *search = hunt->context;
+    uint64_t *x = search->x[which];
     bool fits = false;
     bool ok;
     do {
@@ -89,7 +90,6 @@ static bool prime_begin(struct hunt *hunt, unsigned which, struct error *error)
                                search->size->auxiliary_bits, x, hunt->bits, &hunt->sequences[which],
                                &fits, error);
     } while (ok && !fits);
-    OPENSSL_cleanse(x, sizeof x);
     return ok;
 }
 
@@ -149,8 +149,9 @@ static bool search_run(struct search *search, struct rsa_numbers *ret_numbers, s
         TRY(auxiliaries_find(search, error));
         TRY(primes_find(search, error));
         uint64_t start = phase_start(search->hunt.counts);
-        TRY(numbers_make(search->hunt.primes[0], search->hunt.primes[1], search->size->bits,
-                         ret_numbers, &good, error));
+        if (far_apart(search->x[0], search->x[1], search->hunt.bits))
+            TRY(numbers_make(search->hunt.primes[0], search->hunt.primes[1], search->size->bits,
+                             ret_numbers, &good, error));
         phase_end(search->hunt.counts, RSA_PHASE_NUMBERS, start);
     }
     return good || error_set(error, ERROR_CRYPTO,

@@ -5,8 +5,6 @@
 #include <openssl/err.h>
 #include <string.h>
 
-#define DISTANCE_BITS 100 /* |p - q| > 2^(bits / 2 - 100) */
-
 static BN_CTX *scratch_begin(void)
 {
     BN_CTX *scratch = BN_CTX_secure_new();
@@ -100,6 +98,21 @@ bool stride_make(const uint64_t *r1, const uint64_t *r2, unsigned auxiliary_bits
     return ok || failed(error);
 }
 
+bool far_apart(const uint64_t *a, const uint64_t *b, unsigned bits)
+{
+    static const uint64_t one[RSA_LIMBS_MAX] = {1};
+    unsigned count = LIMBS_OF(bits);
+    uint64_t distance[RSA_LIMBS_MAX];
+    uint64_t far = 0;
+    bool less = limbs_less(a, b, count) != 0;
+    limbs_subtract(distance, less ? b : a, less ? a : b, count);
+    uint64_t equal = limbs_subtract(distance, distance, one, count);
+    for (unsigned at = bits - 100; at < bits; at += LIMB_BITS)
+        far |= limbs_bits(distance, count, at);
+    OPENSSL_cleanse(distance, sizeof distance);
+    return equal == 0 && far != 0;
+}
+
 struct key_numbers {
     BIGNUM *p, *q, *n, *p_less_1, *q_less_1, *d, *dp, *dq, *qinv, *common, *e;
 };
@@ -117,16 +130,6 @@ static bool key_compute(struct key_numbers *key, BN_CTX *scratch)
            BN_mod(key->dp, key->d, key->p_less_1, scratch) == 1 &&
            BN_mod(key->dq, key->d, key->q_less_1, scratch) == 1 &&
            BN_mod_inverse(key->qinv, key->q, key->p, scratch) != NULL;
-}
-
-static bool key_good(const struct key_numbers *key, unsigned bits, BN_CTX *scratch, bool *ret_good)
-{
-    BIGNUM *distance = number_empty(scratch);
-    if (distance == NULL || BN_sub(distance, key->p, key->q) != 1)
-        return false;
-    *ret_good = BN_num_bits(distance) > (int)(bits / 2 - DISTANCE_BITS) &&
-                BN_num_bits(key->n) == (int)bits && BN_num_bits(key->d) > (int)(bits / 2);
-    return true;
 }
 
 static bool key_write(const struct key_numbers *key, unsigned bits, struct rsa_numbers *numbers)
@@ -162,10 +165,10 @@ bool numbers_make(const uint64_t *p, const uint64_t *q, unsigned bits,
                                   .qinv = number_empty(scratch),
                                   .common = number_empty(scratch),
                                   .e = number_empty(scratch)};
-        bool good = false;
-        ok = key.p != NULL && key.q != NULL && key.e != NULL && key_compute(&key, scratch) &&
-             key_good(&key, bits, scratch, &good);
-        if (ok && good)
+        ok = key.p != NULL && key.q != NULL && key.e != NULL && key_compute(&key, scratch);
+        bool good = ok && far_apart(p, q, bits / 2) && BN_num_bits(key.n) == (int)bits &&
+                    BN_num_bits(key.d) > (int)(bits / 2);
+        if (good)
             ok = key_write(&key, bits, ret_numbers);
         if (ok)
             *ret_good = good;

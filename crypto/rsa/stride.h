@@ -12,6 +12,10 @@ bool stride_make(const uint64_t *r1, const uint64_t *r2, unsigned auxiliary_bits
                  unsigned bits, struct sequence *sequence, bool *ret_fits,
                  struct error *error) MUST_USE;
 
+/* Whether |a - b| > 2^(bits - 100), as FIPS 186-5 A.1.6 asks of p and q and of the random numbers
+ * that they were searched from; both have `bits` bits. */
+bool far_apart(const uint64_t *a, const uint64_t *b, unsigned bits);
+
 /* All numbers of a key from its primes, each of bits / 2 bits. *ret_good is false when p and q are
  * too near to each other or d is too small (FIPS 186-5 A.1.1); another pair is needed then. */
 bool numbers_make(const uint64_t *p, const uint64_t *q, unsigned bits,

@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct tester {
-    struct ifma ifma; /* only where that is the path */
+    struct ifma *ifma; /* only where that is the path */
     uint64_t bases[RSA_LANES][RSA_LIMBS_MAX];
     struct candidates lanes;
     enum rsa_path path;
@@ -20,7 +20,15 @@ bool tester_new(enum rsa_path path, struct tester **ret_tester, struct error *er
     if (tester == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for a search of primes");
     tester->path = path;
-    if (path == RSA_PATH_PORTABLE && !portable_new(&tester->portable, error)) {
+    bool ok = true;
+    if (path == RSA_PATH_PORTABLE) {
+        ok = portable_new(&tester->portable, error);
+    } else {
+        tester->ifma = scratch_new(sizeof *tester->ifma);
+        if (tester->ifma == NULL)
+            ok = error_set(error, ERROR_MEMORY, "no memory for a search of primes");
+    }
+    if (!ok) {
         tester_free(tester);
         return false;
     }
@@ -33,6 +41,7 @@ void tester_free(struct tester *tester)
     if (tester == NULL)
         return;
     portable_free(tester->portable);
+    scratch_free(tester->ifma, sizeof *tester->ifma);
     scratch_free(tester, sizeof *tester);
 }
 
@@ -60,7 +69,7 @@ bool tester_first(struct tester *tester, const struct candidates *candidates, un
         return true;
     }
     lanes_fill(tester, candidates);
-    *ret_likely = ifma_first_tests(&tester->ifma, candidates->bits,
+    *ret_likely = ifma_first_tests(tester->ifma, candidates->bits,
                                    (const uint64_t(*)[RSA_LIMBS_MAX])tester->lanes.number) &
                   ((1U << candidates->count) - 1);
     return true;
@@ -75,7 +84,7 @@ bool tester_round(struct tester *tester, const struct candidates *candidates,
         lanes_fill(tester, candidates);
         for (unsigned i = 0; i < RSA_LANES; i++)
             memcpy(tester->bases[i], bases[i < candidates->count ? i : 0], sizeof bases[0]);
-        passed = ifma_rounds(&tester->ifma, candidates->bits,
+        passed = ifma_rounds(tester->ifma, candidates->bits,
                              (const uint64_t(*)[RSA_LIMBS_MAX])tester->lanes.number,
                              (const uint64_t(*)[RSA_LIMBS_MAX])tester->bases);
     }
@@ -127,7 +136,7 @@ bool tester_confirm(struct tester *tester, const struct candidates *candidates, 
             memcpy(tester->lanes.number[i], number, sizeof candidates->number[0]);
             TRY(random_base(pool, number, candidates->bits, tester->bases[i], error));
         }
-        unsigned passed = ifma_rounds(&tester->ifma, candidates->bits,
+        unsigned passed = ifma_rounds(tester->ifma, candidates->bits,
                                       (const uint64_t(*)[RSA_LIMBS_MAX])tester->lanes.number,
                                       (const uint64_t(*)[RSA_LIMBS_MAX])tester->bases);
         ++*runs;

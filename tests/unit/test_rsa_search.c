@@ -306,7 +306,7 @@ static void hunts_refuse_deceivers(void)
             BIGNUM *number = BN_dup(factor);
             CHECK(BN_lshift1(number, number) == 1 && BN_sub_word(number, 1) == 1 &&
                   BN_mul(number, number, factor, scratch) == 1 &&
-                  BN_sub_word(number, 2 * (round / 4)) == 1);
+                  BN_sub_word(number, 2 * (BN_ULONG)(round / 4)) == 1);
             hunt_starts[which][0] = number;
             hunt_starts[1 - which][0] = hunt_start_random();
             hunt_check(paths[round % 2], 256, 1000, &counts, once);
@@ -389,6 +389,33 @@ static void near_primes_are_refused(void)
     rsa_numbers_free(numbers);
 }
 
+/* To the number: 2^(bits - 100) apart is too near, one more is not. */
+static void distances_are_exact(void)
+{
+    for (size_t size = 3; size < PRIME_SIZES; size++) {
+        unsigned bits = prime_bits[size];
+        BIGNUM *number = BN_new();
+        BIGNUM *other = BN_new();
+        BN_zero(number);
+        CHECK(BN_set_bit(number, (int)bits - 1) == 1);
+        for (int more = -1; more <= 1; more++) {
+            uint64_t limbs[2][RSA_LIMBS_MAX];
+            CHECK(BN_copy(other, number) != NULL && BN_set_bit(other, (int)bits - 100) == 1);
+            CHECK((more < 0 ? BN_sub_word(other, 1) : BN_add_word(other, (BN_ULONG)more)) == 1);
+            big_to(number, limbs[0]);
+            big_to(other, limbs[1]);
+            CHECK_INT(far_apart(limbs[0], limbs[1], bits), more == 1);
+            CHECK_INT(far_apart(limbs[1], limbs[0], bits), more == 1);
+            CHECK(!far_apart(limbs[0], limbs[0], bits));
+            CHECK(BN_lshift(other, BN_value_one(), (int)bits - 2) == 1);
+            big_to(other, limbs[1]);
+            CHECK(far_apart(limbs[1], limbs[0], bits));
+        }
+        BN_free(number);
+        BN_free(other);
+    }
+}
+
 static unsigned fills_left;
 
 static bool fill_some(void *context, unsigned char *bytes, size_t len)
@@ -443,10 +470,15 @@ static void paths_have_names(void)
 }
 
 static const struct test tests[] = {
-    TEST(paths_have_names),           TEST(strides_are_those_of_the_standard),
-    TEST(hunts_find_the_first_prime), TEST(hunts_refuse_deceivers),
-    TEST(hunts_begin_anew),           TEST(near_primes_are_refused),
-    TEST(failures_leave_no_key),      TEST(keys_of_every_size_and_path),
+    TEST(paths_have_names),
+    TEST(strides_are_those_of_the_standard),
+    TEST(hunts_find_the_first_prime),
+    TEST(hunts_refuse_deceivers),
+    TEST(hunts_begin_anew),
+    TEST(near_primes_are_refused),
+    TEST(distances_are_exact),
+    TEST(failures_leave_no_key),
+    TEST(keys_of_every_size_and_path),
 };
 
 int main(int argc, char **argv)
