@@ -87,9 +87,12 @@ static void power_modulo(uint64_t *limbs, unsigned width, const uint64_t *number
 static unsigned windows_put(struct ifma *ifma, unsigned bits, unsigned lane, const uint64_t *number)
 {
     unsigned count = LIMBS_OF(bits);
-    unsigned twos = 1;
-    while (twos < bits - 1 && (limbs_bits(number, count, twos) & 1) == 0)
-        twos++;
+    unsigned twos = 0;
+    bool even = true;
+    while (even && twos < bits - 1) {
+        even = (limbs_bits(number, count, ++twos) & 1) == 0;
+        DECLASSIFY(even); /* the time a round takes tells it, as it does in OpenSSL */
+    }
     for (unsigned i = 0; i * IFMA_WINDOW_BITS < bits; i++) {
         uint64_t window = limbs_bits(number, count, i * IFMA_WINDOW_BITS + twos);
         ifma->windows[i][lane] = (unsigned char)(window & ((1U << IFMA_WINDOW_BITS) - 1));
