@@ -70,7 +70,6 @@ struct rsa_search_counts {
     uint64_t (*clock_ns)(void); /* NULL: no time is taken */
     uint64_t ns[RSA_PHASES];
     unsigned sieves;          /* windows sieved */
-    unsigned survivors;       /* candidates that a sieve left */
     unsigned first_tests;     /* lanes used for a test to base 2; exponentiations where portable */
     unsigned exponentiations; /* runs of the exponentiation, of eight lanes or one */
     unsigned confirmations;   /* likely primes put to Miller-Rabin rounds */
