@@ -1,11 +1,14 @@
 #include "context_internal.h"
 #include "issuer_keys.h"
+#include "provider/provider.h"
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/provider.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +18,9 @@
 
 #define SECURE_HEAP_DEFAULT ((size_t)4 * 1024 * 1024)
 #define SECURE_HEAP_SMALL   ((size_t)1024 * 1024)
-#define SECURE_HEAP_MAX     ((size_t)1024 * 1024 * 1024)
+/* A search for RSA primes works on 104 KiB, and half of the heap is for what waits. */
+#define SECURE_HEAP_A_CORE ((size_t)256 * 1024)
+#define SECURE_HEAP_MAX    ((size_t)1024 * 1024 * 1024)
 /* The private number of the smallest key: the heap's pieces are powers of two from here on. */
 #define SECURE_PIECE ((size_t)32)
 
@@ -24,12 +29,20 @@ struct crypto_context {
     OSSL_PROVIDER *providers[PROVIDERS_MAX];
     size_t provider_count;
     char *properties;
+    enum crypto_way way;
+    const char *rsa_path; /* the provider's; NULL: OpenSSL makes RSA keys */
     EVP_MD *sha256;
     EVP_MD *sha384; /* NULL when the provider has none, as the next */
     EVP_MD *sha512;
     EVP_MAC *hmac;
     struct issuer_keys *issuer_keys;
 };
+
+const char *const crypto_way_words[] = {[CRYPTO_AUTO] = "auto",
+                                        [CRYPTO_IFMA] = "ifma",
+                                        [CRYPTO_PORTABLE] = "portable",
+                                        [CRYPTO_OPENSSL] = "openssl",
+                                        NULL};
 
 /* OpenSSL has one secure heap a process and does not tell later whether it could be locked, so this
  * is the one thing in crypto/ that outlives a context. */
@@ -39,6 +52,14 @@ static struct {
     bool locked;
 } secure_heap = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+unsigned crypto_core_count(void)
+{
+    cpu_set_t cores;
+    if (sched_getaffinity(0, sizeof cores, &cores) == 0 && CPU_COUNT(&cores) > 0)
+        return (unsigned)CPU_COUNT(&cores);
+    return 1;
+}
+
 /* Half of what may be locked, because io_uring and other libraries lock memory too. Below 1 MiB the
  * heap would be too small to work with: then it is made larger than what can be locked. It still
  * has its guard pages and stays out of core dumps. */
@@ -46,14 +67,18 @@ static size_t secure_heap_default(void)
 {
     struct rlimit limit;
     size_t bytes = SECURE_HEAP_DEFAULT;
+    while (bytes < SECURE_HEAP_A_CORE * crypto_core_count())
+        bytes *= 2;
     if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
         while (bytes > SECURE_HEAP_SMALL && bytes > limit.rlim_cur / 2)
             bytes /= 2;
     return bytes;
 }
 
-static bool secure_heap_init(size_t bytes, struct error *error)
+bool crypto_secure_heap_make(size_t bytes, struct error *error)
 {
+    if (bytes == 0)
+        bytes = secure_heap_default();
     if (bytes > SECURE_HEAP_MAX)
         return error_set(error, ERROR_CONFIG, "a secure heap of %zu bytes, the limit is %zu", bytes,
                          SECURE_HEAP_MAX);
@@ -82,11 +107,13 @@ void crypto_secure_heap(struct crypto_secure_heap *ret_heap)
     pthread_mutex_unlock(&secure_heap.lock);
 }
 
-static bool provider_load(struct crypto_context *context, const char *name, struct error *error)
+/* `retain` keeps OpenSSL's rule that "default" is there as long as nobody loads a provider. */
+static bool provider_load(struct crypto_context *context, const char *name, bool retain,
+                          struct error *error)
 {
     if (context->provider_count == PROVIDERS_MAX)
         return error_set(error, ERROR_CONFIG, "more than %d OpenSSL providers", PROVIDERS_MAX);
-    OSSL_PROVIDER *provider = OSSL_PROVIDER_load(context->library, name);
+    OSSL_PROVIDER *provider = OSSL_PROVIDER_try_load(context->library, name, retain);
     if (provider == NULL) {
         crypto_error(error, "loading it");
         error_prefix(error, "OpenSSL provider \"%s\": ", name);
@@ -101,6 +128,8 @@ static bool provider_load(struct crypto_context *context, const char *name, stru
 static bool providers_load(struct crypto_context *context, const struct crypto_options *options,
                            struct error *error)
 {
+    if (OSSL_PROVIDER_add_builtin(context->library, PROVIDER_NAME, certmill_provider_init) != 1)
+        return crypto_error(error, "OpenSSL provider \"" PROVIDER_NAME "\"");
     if (options->openssl_config != NULL &&
         OSSL_LIB_CTX_load_config(context->library, options->openssl_config) != 1) {
         crypto_error(error, "loading it");
@@ -114,7 +143,31 @@ static bool providers_load(struct crypto_context *context, const struct crypto_o
     if (names == NULL && options->openssl_config == NULL)
         names = usual;
     for (; names != NULL && *names != NULL; names++)
-        TRY(provider_load(context, *names, error));
+        TRY(provider_load(context, *names, false, error));
+    return true;
+}
+
+static bool is_own_way(const struct crypto_options *options)
+{
+    return options->way != CRYPTO_OPENSSL && options->providers == NULL &&
+           options->property_query == NULL &&
+           (options->way != CRYPTO_AUTO || options->openssl_config == NULL);
+}
+
+static bool own_way_make(struct crypto_context *context, enum crypto_way way, struct error *error)
+{
+    if (way == CRYPTO_IFMA && !rsa_path_available(RSA_PATH_IFMA))
+        return error_set(error, ERROR_CONFIG,
+                         "crypto \"ifma\": this processor has no AVX-512 IFMA");
+    TRY(provider_load(context, PROVIDER_NAME, true, error));
+    const char *path = NULL;
+    OSSL_PARAM wanted[] = {OSSL_PARAM_construct_utf8_ptr(PROVIDER_PARAM_PATH, (char **)&path, 0),
+                           OSSL_PARAM_construct_end()};
+    if (OSSL_PROVIDER_get_params(context->providers[context->provider_count - 1], wanted) != 1 ||
+        path == NULL)
+        return crypto_error(error, "OpenSSL provider \"" PROVIDER_NAME "\"");
+    context->rsa_path = way == CRYPTO_AUTO ? path : crypto_way_words[way];
+    context->way = way;
     return true;
 }
 
@@ -145,9 +198,7 @@ static bool algorithms_fetch(struct crypto_context *context, struct error *error
 bool crypto_context_new(const struct crypto_options *options, struct crypto_context **ret_context,
                         struct error *error)
 {
-    TRY(secure_heap_init(options->secure_heap_bytes != 0 ? options->secure_heap_bytes
-                                                         : secure_heap_default(),
-                         error));
+    TRY(crypto_secure_heap_make(options->secure_heap_bytes, error));
     struct crypto_context *context = calloc(1, sizeof *context);
     if (context == NULL || (context->library = OSSL_LIB_CTX_new()) == NULL ||
         (context->issuer_keys = issuer_keys_new()) == NULL) {
@@ -159,7 +210,9 @@ bool crypto_context_new(const struct crypto_options *options, struct crypto_cont
         crypto_context_free(context);
         return error_set(error, ERROR_MEMORY, "no memory for OpenSSL's context");
     }
-    if (!providers_load(context, options, error) || !algorithms_fetch(context, error)) {
+    context->way = CRYPTO_OPENSSL;
+    if (!providers_load(context, options, error) || !algorithms_fetch(context, error) ||
+        (is_own_way(options) && !own_way_make(context, options->way, error))) {
         crypto_context_free(context);
         return false;
     }
@@ -208,6 +261,16 @@ const EVP_MD *crypto_digest(const struct crypto_context *context, const char *na
 EVP_MAC *crypto_hmac(const struct crypto_context *context)
 {
     return context->hmac;
+}
+
+enum crypto_way crypto_way(const struct crypto_context *context)
+{
+    return context->way;
+}
+
+const char *crypto_rsa_path(const struct crypto_context *context)
+{
+    return context->rsa_path;
 }
 
 struct issuer_keys *crypto_issuer_keys(const struct crypto_context *context)

@@ -14,6 +14,14 @@ const EVP_MD *crypto_digest(const struct crypto_context *context, const char *na
 EVP_MAC *crypto_hmac(const struct crypto_context *context);
 struct issuer_keys *crypto_issuer_keys(const struct crypto_context *context);
 
+/* The cores that this process may use, which in a container are fewer than the machine's. */
+unsigned crypto_core_count(void);
+
+/* Whether certmill's own ways make keys: any but CRYPTO_OPENSSL. */
+enum crypto_way crypto_way(const struct crypto_context *context);
+/* "ifma" or "portable"; NULL when OpenSSL makes RSA keys. */
+const char *crypto_rsa_path(const struct crypto_context *context);
+
 /* `len` bytes and a NUL on the secure heap, zeroed. ERROR_MEMORY says that the heap is full. */
 bool secret_make(size_t len, struct secret *ret_secret, struct error *error) MUST_USE;
 

@@ -1,7 +1,9 @@
 #include "context_internal.h"
 #include "key_der.h"
 #include "key_maker.h"
+#include "nettle.h"
 #include "pem.h"
+#include "provider/provider.h"
 
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
@@ -24,23 +26,54 @@ static const struct {
 
 #define CURVES (sizeof curves / sizeof curves[0])
 
-static bool key_prepare(EVP_PKEY_CTX *maker, struct key_spec spec)
+static bool key_prepare(EVP_PKEY_CTX *maker, const struct crypto_context *context,
+                        struct key_spec spec)
 {
     if (EVP_PKEY_keygen_init(maker) != 1)
         return false;
     if (spec.type == KEY_RSA) {
+        const char *path = crypto_rsa_path(context);
         /* 65537 is OpenSSL's own default, but a provider may have another. */
         unsigned bits = spec.bits;
         unsigned exponent = 65537;
         OSSL_PARAM wanted[] = {OSSL_PARAM_construct_uint(OSSL_PKEY_PARAM_RSA_BITS, &bits),
                                OSSL_PARAM_construct_uint(OSSL_PKEY_PARAM_RSA_E, &exponent),
-                               OSSL_PARAM_construct_end()};
+                               OSSL_PARAM_construct_end(), OSSL_PARAM_construct_end()};
+        if (path != NULL)
+            wanted[2] = OSSL_PARAM_construct_utf8_string(PROVIDER_PARAM_PATH, (char *)path, 0);
         return EVP_PKEY_CTX_set_params(maker, wanted) == 1;
     }
     for (size_t i = 0; i < CURVES; i++)
         if (curves[i].bits == spec.bits)
             return EVP_PKEY_CTX_set_group_name(maker, curves[i].group) == 1;
     return false;
+}
+
+static const char *key_properties(const struct crypto_context *context, struct key_spec spec)
+{
+    return spec.type == KEY_RSA && crypto_rsa_path(context) != NULL ? PROVIDER_PROPERTIES
+                                                                    : crypto_properties(context);
+}
+
+/* nettle's keys are put into OpenSSL's form, the others made by it. */
+static bool maker_prepare(struct key_maker *maker, const struct crypto_context *context)
+{
+    const char *type = maker->spec.type == KEY_RSA ? "RSA" : "EC";
+    maker->by_nettle = nettle_is_better(context, maker->spec);
+    maker->ready = EVP_PKEY_CTX_new_from_name(crypto_library(context), type,
+                                              key_properties(context, maker->spec));
+    if (maker->ready == NULL)
+        return false;
+    return maker->by_nettle ? EVP_PKEY_fromdata_init(maker->ready) == 1
+                            : key_prepare(maker->ready, context, maker->spec);
+}
+
+const char *key_way(const struct crypto_context *context, struct key_spec spec)
+{
+    const char *path = crypto_rsa_path(context);
+    if (spec.type == KEY_RSA && path != NULL)
+        return path;
+    return nettle_is_better(context, spec) ? "nettle" : "openssl";
 }
 
 bool key_maker_generate(struct key_maker *maker, const struct crypto_context *context,
@@ -53,12 +86,11 @@ bool key_maker_generate(struct key_maker *maker, const struct crypto_context *co
     if (maker->ready == NULL || !key_spec_equal(maker->spec, spec)) {
         key_maker_free(maker);
         maker->spec = spec;
-        maker->ready =
-            EVP_PKEY_CTX_new_from_name(crypto_library(context), spec.type == KEY_RSA ? "RSA" : "EC",
-                                       crypto_properties(context));
-        ok = maker->ready != NULL && key_prepare(maker->ready, spec);
+        ok = maker_prepare(maker, context);
     }
     EVP_PKEY *key = NULL;
+    if (ok && maker->by_nettle)
+        return nettle_key_make(context, spec, maker->ready, ret_key, error);
     if (!ok || EVP_PKEY_generate(maker->ready, &key) != 1) {
         key_maker_free(maker);
         crypto_error(error, key_spec_name(spec));

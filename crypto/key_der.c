@@ -1,6 +1,7 @@
 #include "key_der.h"
 
 #include "context_internal.h"
+#include "native.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -133,8 +134,20 @@ bool key_put_public(struct der_writer *writer, const EVP_PKEY *key, struct key_s
     return true;
 }
 
-/* OCTET STRING { the private number }. OpenSSL gives it in the machine's byte order, straight into
- * the writer's buffer: no copy stays anywhere else. */
+/* Straight into the caller's buffer: no copy stays anywhere else. */
+bool key_private_number(const EVP_PKEY *key, unsigned char *bytes, size_t width,
+                        struct error *error)
+{
+    OSSL_PARAM wanted[] = {OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, bytes, width),
+                           OSSL_PARAM_construct_end()};
+    if (EVP_PKEY_get_params(key, wanted) != 1 || !OSSL_PARAM_modified(wanted) ||
+        wanted[0].return_size != width)
+        return crypto_error(error, "reading the private key");
+    native_swap(bytes, width);
+    return true;
+}
+
+/* OCTET STRING { the private number } */
 static bool put_scalar(struct der_writer *writer, const EVP_PKEY *key, size_t width,
                        struct error *error)
 {
@@ -143,19 +156,7 @@ static bool put_scalar(struct der_writer *writer, const EVP_PKEY *key, size_t wi
     der_put(writer, zeros, width);
     if (writer->full)
         return error_set(error, ERROR_LIMIT, "a private key larger than it can be");
-    unsigned char *at = writer->at;
-    OSSL_PARAM wanted[] = {OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, at, width),
-                           OSSL_PARAM_construct_end()};
-    if (EVP_PKEY_get_params(key, wanted) != 1 || !OSSL_PARAM_modified(wanted) ||
-        wanted[0].return_size != width)
-        return crypto_error(error, "reading the private key");
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    for (size_t i = 0; i < width / 2; i++) {
-        unsigned char swap = at[i];
-        at[i] = at[width - 1 - i];
-        at[width - 1 - i] = swap;
-    }
-#endif
+    TRY(key_private_number(key, writer->at, width, error));
     der_wrap(writer, DER_OCTET_STRING, mark);
     return true;
 }

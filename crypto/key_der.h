@@ -25,6 +25,11 @@ size_t key_field_width(unsigned bits);
 bool key_point_of(const EVP_PKEY *key, struct key_spec spec, struct key_point *ret_point,
                   struct error *error) MUST_USE;
 
+/* An ECDSA key's private number, big-endian, as wide as the field; `bytes` must be on the secure
+ * heap. False when the provider does not give it away. */
+bool key_private_number(const EVP_PKEY *key, unsigned char *bytes, size_t width,
+                        struct error *error) MUST_USE;
+
 /* An RSA key's modulus or exponent ("n", "e"), big-endian without leading zeros. `bytes` has `size`
  * bytes. */
 bool key_rsa_number(const EVP_PKEY *key, const char *name, unsigned char *bytes, size_t size,

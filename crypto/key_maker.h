@@ -9,6 +9,7 @@
 struct key_maker {
     EVP_PKEY_CTX *ready; /* for `spec`, or NULL */
     struct key_spec spec;
+    bool by_nettle;
 };
 
 /* As key_generate. */

@@ -1,6 +1,7 @@
 #include "signed_der.h"
 
 #include "der.h"
+#include "nettle.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -81,7 +82,10 @@ bool signed_der_append(const struct crypto_context *context, EVP_PKEY *key, stru
     const struct signature_algorithm *algorithm = signature_algorithm_of(spec);
     unsigned char signature[SIGNATURE_MAX];
     size_t len = sizeof signature;
-    TRY(sign(context, key, algorithm->digest, info, what, signature, &len, error));
+    bool made =
+        nettle_is_better(context, spec) && nettle_sign(context, key, spec, info, signature, &len);
+    if (!made)
+        TRY(sign(context, key, algorithm->digest, info, what, signature, &len, error));
     return signed_der_join(algorithm->identifier, info, span_make(signature, len), what, der,
                            error);
 }

@@ -1,12 +1,12 @@
 #include "crypto/stage.h"
 
+#include "context_internal.h"
 #include "key_der.h"
 #include "key_maker.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -155,15 +155,6 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-/* The cores that this process may use, which in a container are fewer than the machine's. */
-static unsigned core_count(void)
-{
-    cpu_set_t cores;
-    if (sched_getaffinity(0, sizeof cores, &cores) == 0 && CPU_COUNT(&cores) > 0)
-        return (unsigned)CPU_COUNT(&cores);
-    return 1;
-}
-
 static size_t queue_default(void)
 {
     struct crypto_secure_heap heap;
@@ -178,7 +169,7 @@ bool crypto_stage_new(const struct crypto_context *context,
                       const struct crypto_stage_options *options, struct crypto_stage **ret_stage,
                       struct error *error)
 {
-    unsigned threads = options->threads != 0 ? options->threads : core_count();
+    unsigned threads = options->threads != 0 ? options->threads : crypto_core_count();
     if (threads > THREADS_MAX)
         return error_set(error, ERROR_CONFIG, "%u crypto threads, the limit is %d", threads,
                          THREADS_MAX);

@@ -1,6 +1,6 @@
 /* Makes private keys as certmill's crypto stage does, on so many threads:
  *
- *     bench-keygen RSA|ECDSA BITS KEYS THREADS
+ *     bench-keygen RSA|ECDSA BITS KEYS THREADS [auto|ifma|portable|openssl]
  *
  * What a fleet of such keys costs at least: the network's part of a run must hide behind it. Prints
  * a JSON object; key_sd_s is the standard deviation of one key's CPU time, which says how well the
@@ -73,10 +73,20 @@ static void *keys_make(void *argument)
     return NULL;
 }
 
+static enum crypto_way way_of(const char *word)
+{
+    for (unsigned i = 0; word != NULL && crypto_way_words[i] != NULL; i++)
+        if (strcmp(word, crypto_way_words[i]) == 0)
+            return (enum crypto_way)i;
+    if (word != NULL)
+        micro_fail(word, "no such way");
+    return CRYPTO_AUTO;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 5)
-        micro_fail("usage", "bench-keygen RSA|ECDSA BITS KEYS THREADS");
+    if (argc != 5 && argc != 6)
+        micro_fail("usage", "bench-keygen RSA|ECDSA BITS KEYS THREADS [WAY]");
     struct error error;
     struct crypto_context *context = NULL;
     pthread_t threads[THREADS_MAX];
@@ -88,8 +98,9 @@ int main(int argc, char **argv)
                         .lock = PTHREAD_MUTEX_INITIALIZER};
     if (!key_spec_is_valid(work.spec))
         micro_fail(argv[2], "certmill makes no such key");
-    micro_must(crypto_context_new(&(struct crypto_options){0}, &context, &error), "context",
-               &error);
+    micro_must(
+        crypto_context_new(&(struct crypto_options){.way = way_of(argv[5])}, &context, &error),
+        "context", &error);
     work.context = context;
     struct micro_time start = micro_start();
     for (unsigned i = 0; i < count; i++) {

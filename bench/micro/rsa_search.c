@@ -103,8 +103,9 @@ int main(int argc, char **argv)
     struct crypto_context *context = NULL;
     unsigned bits = micro_number(argv[1], RSA_BITS_MAX);
     unsigned keys = micro_number(argv[2], KEYS_MAX);
-    micro_must(crypto_context_new(&(struct crypto_options){0}, &context, &error), "context",
-               &error);
+    micro_must(
+        crypto_context_new(&(struct crypto_options){.way = CRYPTO_OPENSSL}, &context, &error),
+        "context", &error);
     library = crypto_library(context);
     struct rsa_numbers *numbers = rsa_numbers_new();
     for (size_t i = 0; i < count; i++) {

@@ -49,6 +49,7 @@ enum option_id {
     OPTION_IO,
     OPTION_WORKERS,
     OPTION_CRYPTO_THREADS,
+    OPTION_CRYPTO,
     OPTION_PROVIDER,
     OPTION_PROPERTY_QUERY,
     OPTION_OPENSSL_CONFIG,
@@ -99,8 +100,10 @@ struct command_options {
     enum store_mode io;
     unsigned workers;                                 /* 0: by the number of cores */
     unsigned crypto_threads;                          /* likewise */
+    enum crypto_way crypto;                           /* who makes keys */
+    bool crypto_given;                                /* else as the manifest says */
     const char *providers[OPTIONS_PROVIDERS_MAX + 1]; /* NULL-terminated */
-    size_t provider_count;                            /* 0: OpenSSL's default provider */
+    size_t provider_count;                            /* 0: none */
     const char *property_query;                       /* NULL: none */
     const char *openssl_config;                       /* NULL: none */
 };

@@ -149,9 +149,14 @@ static const struct option_spec specs[] = {
     {OPTION_CRYPTO_THREADS, 0, "crypto-threads", "N", RUN,
      "threads that make keys, 1 to 1024 (default: one a\n"
      "core)"},
+    {OPTION_CRYPTO, 0, "crypto", "WAY", RUN | ACCOUNTS,
+     "who makes keys: ifma, portable (certmill's search for\n"
+     "RSA primes with AVX-512 IFMA or without), openssl, or\n"
+     "auto (ifma where the processor has it, else portable;\n"
+     "default)"},
     {OPTION_PROVIDER, 0, "provider", "NAME", RUN | ACCOUNTS,
-     "load this OpenSSL provider; may be given again\n"
-     "(default: \"default\")"},
+     "load this OpenSSL provider and make keys by it; may be\n"
+     "given again"},
     {OPTION_PROPERTY_QUERY, 0, "property-query", "QUERY", RUN | ACCOUNTS,
      "which implementations OpenSSL shall choose, such as\n"
      "fips=yes"},

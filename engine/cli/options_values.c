@@ -111,6 +111,15 @@ static bool value_account_key(struct parser *parser, const struct option_spec *s
     return true;
 }
 
+static bool value_crypto(struct parser *parser, const struct option_spec *spec, const char *value)
+{
+    unsigned index;
+    TRY(value_word(parser, spec, value, crypto_way_words, &index));
+    parser->options.crypto = (enum crypto_way)index;
+    parser->options.crypto_given = true;
+    return true;
+}
+
 static bool value_provider(struct parser *parser, const struct option_spec *spec, const char *value)
 {
     struct command_options *options = &parser->options;
@@ -141,6 +150,8 @@ bool parser_take(struct parser *parser, const struct option_spec *spec, const ch
         return value_path(parser, spec, value, &options->property_query);
     case OPTION_OPENSSL_CONFIG:
         return value_path(parser, spec, value, &options->openssl_config);
+    case OPTION_CRYPTO:
+        return value_crypto(parser, spec, value);
     case OPTION_PROVIDER:
         return value_provider(parser, spec, value);
     case OPTION_PROGRESS:

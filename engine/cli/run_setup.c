@@ -28,22 +28,49 @@ static bool ca_file_check(const char *path)
     return true;
 }
 
-bool run_setup_make(const struct command_options *options, struct run_setup *ret_setup)
+/* Whom the operator names himself makes the keys; asked for in the same breath, another way is a
+ * mistake. */
+static bool crypto_check(const struct command_options *options)
+{
+    const char *other = options->provider_count > 0       ? "provider"
+                        : options->property_query != NULL ? "property-query"
+                                                          : NULL;
+    if (other == NULL || !options->crypto_given ||
+        (options->crypto != CRYPTO_IFMA && options->crypto != CRYPTO_PORTABLE))
+        return true;
+    message_text("--crypto %s and --%s exclude each other", crypto_way_words[options->crypto],
+                 other);
+    return false;
+}
+
+static bool crypto_make(const struct command_options *options, struct run_setup *setup,
+                        struct error *error)
 {
     const struct crypto_options crypto = {
+        .way = options->crypto_given ? options->crypto : setup->inputs.manifest.crypto,
         .providers = options->provider_count > 0 ? options->providers : NULL,
         .property_query = options->property_query,
         .openssl_config = options->openssl_config,
     };
+    return crypto_context_new(&crypto, &setup->crypto, error);
+}
+
+bool run_setup_make(const struct command_options *options, struct run_setup *ret_setup)
+{
     struct error error;
     *ret_setup = (struct run_setup){0};
-    if (options->ca_file != NULL && !ca_file_check(options->ca_file))
+    if ((options->ca_file != NULL && !ca_file_check(options->ca_file)) || !crypto_check(options))
         return false;
-    if (!crypto_context_new(&crypto, &ret_setup->crypto, &error)) {
+    if (!crypto_secure_heap_make(0, &error)) {
         message_error(&error);
         return false;
     }
-    return inputs_read(options, &ret_setup->inputs);
+    TRY(inputs_read(options, &ret_setup->inputs));
+    if (!crypto_make(options, ret_setup, &error)) {
+        message_error(&error);
+        return false;
+    }
+    return true;
 }
 
 void run_setup_free(struct run_setup *setup)

@@ -1,5 +1,5 @@
-/* What the commands that talk to a CA begin with: OpenSSL made ready, then the operator's files
- * read, whose secrets go to OpenSSL's secure heap. */
+/* What the commands that talk to a CA begin with: the operator's files read, whose secrets go to
+ * OpenSSL's secure heap, and OpenSSL made ready as they say. */
 #ifndef CERTMILL_CLI_RUN_SETUP_H
 #define CERTMILL_CLI_RUN_SETUP_H
 

@@ -99,7 +99,16 @@ static bool read_certificates(struct config_input *input, const struct config_fi
     return true;
 }
 
-enum { KEY_VERSION, KEY_ACCOUNTS, KEY_STATE, KEY_DEFAULTS, KEY_SOLVERS, KEY_LIMITS, KEY_LIST };
+enum {
+    KEY_VERSION,
+    KEY_ACCOUNTS,
+    KEY_STATE,
+    KEY_DEFAULTS,
+    KEY_SOLVERS,
+    KEY_LIMITS,
+    KEY_CRYPTO,
+    KEY_LIST,
+};
 
 static const struct config_key manifest_keys[] = {
     [KEY_VERSION] = {"version", read_version},
@@ -108,6 +117,7 @@ static const struct config_key manifest_keys[] = {
     [KEY_DEFAULTS] = {"defaults", manifest_defaults_read},
     [KEY_SOLVERS] = {"solvers", manifest_solvers_read},
     [KEY_LIMITS] = {"limits", manifest_limits_read},
+    [KEY_CRYPTO] = {"crypto", manifest_crypto_read},
     [KEY_LIST] = {"certificates", read_certificates},
 };
 

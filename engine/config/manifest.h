@@ -63,6 +63,7 @@ struct manifest {
     const char *state_folder;  /* likewise */
     struct manifest_solvers solvers;
     struct manifest_limits limits;
+    enum crypto_way crypto; /* who makes keys */
     struct manifest_entry *entries;
     size_t count;
 };

@@ -60,6 +60,7 @@ config_read manifest_permissions_read;
 /* The target is the reading. */
 config_read manifest_solvers_read;
 config_read manifest_limits_read;
+config_read manifest_crypto_read;
 
 /* A file that the manifest names: absolute, or beside the manifest. False without memory. */
 bool manifest_path_keep(struct config_input *input, struct manifest_reading *reading,

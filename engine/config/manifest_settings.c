@@ -1,4 +1,4 @@
-/* The manifest's solvers and limits. */
+/* The manifest's solvers and limits, and who makes its keys. */
 #include "config/manifest_reading.h"
 
 #include <arpa/inet.h>
@@ -194,4 +194,22 @@ bool manifest_limits_read(struct config_input *input, const struct config_field 
         {"order-timeout-seconds", read_order_timeout},
     };
     return config_mapping(input, field, item, keys, sizeof keys / sizeof keys[0], target, NULL);
+}
+
+bool manifest_crypto_read(struct config_input *input, const struct config_field *field,
+                          const struct yaml_item *item, void *target)
+{
+    struct manifest *manifest = ((struct manifest_reading *)target)->manifest;
+    struct span text;
+    if (!config_text(input, field, item, &text))
+        return config_skip(input, item);
+    for (unsigned i = 0; crypto_way_words[i] != NULL; i++) {
+        if (span_is(text, crypto_way_words[i])) {
+            manifest->crypto = (enum crypto_way)i;
+            return true;
+        }
+    }
+    config_error(input, field, item, "%s is not allowed: use auto, ifma, portable or openssl",
+                 config_quote(text).text);
+    return true;
 }

@@ -5,15 +5,15 @@ _certmill_options() {
     run)
         echo --accounts --state --ca-file --only --force --events --progress --json --quiet \
             --in-flight --requests-per-second --account-key --io --workers --crypto-threads \
-            --provider --property-query --openssl-config --help
+            --crypto --provider --property-query --openssl-config --help
         ;;
     plan) echo --accounts --state --only --force --json --help ;;
     check) echo --accounts --help ;;
     list) echo --accounts --state --only --json --help ;;
     status) echo --accounts --state --manifest --json --help ;;
     accounts)
-        echo --accounts --state --ca-file --json --account-key --provider --property-query \
-            --openssl-config --help
+        echo --accounts --state --ca-file --json --account-key --crypto --provider \
+            --property-query --openssl-config --help
         ;;
     esac
 }
@@ -62,6 +62,7 @@ _certmill() {
         ;;
     --progress) _certmill_words "auto always never" "$current" && return ;;
     --io) _certmill_words "auto ring sync" "$current" && return ;;
+    --crypto) _certmill_words "auto ifma portable openssl" "$current" && return ;;
     --account-key) _certmill_words "ES256 ES384 RS256" "$current" && return ;;
     --only | -o | --in-flight | --requests-per-second | --workers | --crypto-threads | \
         --provider | --property-query)

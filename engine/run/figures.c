@@ -80,12 +80,14 @@ static void crypto(const struct run *run, struct figures *figures)
                 continue;
             double ms = (double)counts.cpu_us[type][size] / 1000 / (double)made;
             const char *name = key_spec_name(specs[type][size]);
-            int wrote = snprintf(text + len, room - len, "%llu %s (%.2f ms CPU each), ",
-                                 (unsigned long long)made, name, ms);
+            const char *way = key_way(run->options->crypto, specs[type][size]);
+            int wrote = snprintf(text + len, room - len, "%llu %s by %s (%.2f ms CPU each), ",
+                                 (unsigned long long)made, name, way, ms);
             if (wrote > 0 && (size_t)wrote < room - len)
                 len += (size_t)wrote;
-            (void)json_object_set_new(
-                keys, name, json_pack("{s:I, s:f}", "made", (json_int_t)made, "cpu_ms_each", ms));
+            (void)json_object_set_new(keys, name,
+                                      json_pack("{s:I, s:s, s:f}", "made", (json_int_t)made, "by",
+                                                way, "cpu_ms_each", ms));
         }
     double wait_ms = (double)counts.queue_us / 1000 / (double)counts.jobs;
     snprintf(text + len, room - len, "%.1f ms mean wait", wait_ms);

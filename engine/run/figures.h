@@ -10,7 +10,7 @@
 struct figures {
     struct report_figure list[FIGURES_MAX];
     size_t count;
-    char texts[FIGURES_MAX][256];
+    char texts[FIGURES_MAX][512];
 };
 
 /* After the workers have ended. The list points into the structure: do not move it. */

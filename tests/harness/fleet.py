@@ -34,6 +34,7 @@ class Fleet:
         self.defaults = {"challenge": "none"}
         self.solvers = {}
         self.limits = {"requests-per-second": 0}
+        self.crypto = None
         self.state = self.folder / "state"
         self.manifest = self.folder / "fleet.yaml"
         self.events = self.folder / "events.jsonl"
@@ -46,6 +47,8 @@ class Fleet:
         manifest = {"version": 1, "accounts": accounts.name, "state": str(self.state),
                     "defaults": self.defaults, "limits": self.limits,
                     "certificates": self.certificates}
+        if self.crypto:
+            manifest["crypto"] = self.crypto
         if self.solvers:
             manifest["solvers"] = self.solvers
         self.manifest.write_text(json.dumps(manifest, indent=1))

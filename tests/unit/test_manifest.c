@@ -224,6 +224,7 @@ static void what_is_not_said_has_defaults(void)
     CHECK(reading.manifest.solvers.http_webroot == NULL);
     CHECK_INT(reading.manifest.solvers.dns_propagation_s, 10);
     CHECK_INT(reading.manifest.solvers.dns_timeout_s, 300);
+    CHECK_INT(reading.manifest.crypto, CRYPTO_AUTO);
     CHECK_INT(reading.manifest.limits.in_flight, 1000);
     CHECK(reading.manifest.limits.requests_per_second == 200);
     CHECK_INT(reading.manifest.limits.order_timeout_s, 600);
@@ -257,6 +258,20 @@ static void keys_are_inherited_by_type_and_size(void)
         reading_make(&reading, ACCOUNTS, text);
         check_clean(&reading);
         CHECK_TEXT(key_spec_name(reading.manifest.entries[0].key), cases[i].expected);
+        reading_free(&reading);
+    }
+}
+
+static void the_manifest_says_who_makes_keys(void)
+{
+    for (unsigned i = 0; crypto_way_words[i] != NULL; i++) {
+        struct reading reading;
+        char text[200];
+        snprintf(text, sizeof text, SETTINGS "crypto: %s\ncertificates: [a.example]\n",
+                 crypto_way_words[i]);
+        reading_make(&reading, ONE_ACCOUNT, text);
+        check_clean(&reading);
+        CHECK_INT(reading.manifest.crypto, i);
         reading_free(&reading);
     }
 }
@@ -473,6 +488,7 @@ static const struct test tests[] = {
     TEST(json_is_read),
     TEST(what_is_not_said_has_defaults),
     TEST(keys_are_inherited_by_type_and_size),
+    TEST(the_manifest_says_who_makes_keys),
     TEST(days_come_from_entry_defaults_or_account),
     TEST(the_digest_never_changes),
     TEST(the_accounts_option_comes_first),

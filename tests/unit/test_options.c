@@ -62,10 +62,11 @@ static void run_takes_all_its_options(void)
 {
     struct line line;
     struct command_options options = parsed(
-        &line, "run fleet.yaml --accounts a.yaml --state=/st --ca-file ca.pem --only w* --force "
-               "--events - --progress never --json -q --in-flight 5000 --requests-per-second 12.5 "
-               "--account-key RS256 --io sync --workers 3 --crypto-threads=7 --provider fips "
-               "--provider base --property-query fips=yes --openssl-config o.cnf");
+        &line,
+        "run fleet.yaml --accounts a.yaml --state=/st --ca-file ca.pem --only w* --force "
+        "--events - --progress never --json -q --in-flight 5000 --requests-per-second 12.5 "
+        "--account-key RS256 --io sync --workers 3 --crypto-threads=7 --provider fips "
+        "--crypto portable --provider base --property-query fips=yes --openssl-config o.cnf");
     CHECK_INT(options.wish, WISH_COMMAND);
     CHECK_INT(options.command->id, COMMAND_RUN);
     CHECK_TEXT(options.manifest, "fleet.yaml");
@@ -82,6 +83,8 @@ static void run_takes_all_its_options(void)
     CHECK_INT(options.io, STORE_SYNC);
     CHECK_INT(options.workers, 3);
     CHECK_INT(options.crypto_threads, 7);
+    CHECK(options.crypto_given);
+    CHECK_INT(options.crypto, CRYPTO_PORTABLE);
     CHECK_INT(options.provider_count, 2);
     CHECK_TEXT(options.providers[0], "fips");
     CHECK_TEXT(options.providers[1], "base");
@@ -104,6 +107,8 @@ static void defaults_leave_the_choice_to_the_manifest(void)
     CHECK(options.requests_per_second < 0);
     CHECK(key_spec_equal(options.account_key, (struct key_spec){KEY_ECDSA, 256}));
     CHECK_INT(options.provider_count, 0);
+    CHECK(!options.crypto_given);
+    CHECK_INT(options.crypto, CRYPTO_AUTO);
     options = parsed(&line, "run m --requests-per-second 0");
     CHECK(options.requests_per_second == 0);
 }

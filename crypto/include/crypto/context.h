@@ -10,15 +10,32 @@
 
 struct crypto_context;
 
+/* Who makes keys. RSA keys come from the search of crypto/rsa by way of certmill's own OpenSSL
+ * provider, with AVX-512 IFMA or without; P-384 keys and the signatures of their requests from
+ * nettle where OpenSSL is older than 3.2, which takes five times as long. */
+enum crypto_way {
+    /* As the processor allows; as CRYPTO_OPENSSL when an OpenSSL configuration is given. */
+    CRYPTO_AUTO,
+    CRYPTO_IFMA,
+    CRYPTO_PORTABLE,
+    CRYPTO_OPENSSL, /* OpenSSL alone */
+};
+/* "auto", "ifma", "portable", "openssl" and NULL: the operator's words, in the enum's order. */
+extern const char *const crypto_way_words[];
+
 struct crypto_options {
+    /* Providers or a property query that the operator names go first: then OpenSSL makes the keys
+     * by them, as with CRYPTO_OPENSSL. */
+    enum crypto_way way;
     /* Names to load, NULL-terminated. NULL: those that openssl_config activates, or "default"
-     * without one. */
+     * without one. "certmill" is built in. */
     const char *const *providers;
     const char *property_query; /* such as "fips=yes" or "?provider=pkcs11"; NULL: none */
     const char *openssl_config; /* an openssl.cnf to load into the context; NULL: none */
-    /* Rounded up to a power of two; 0: a default (up to 4 MiB) that fits the locked memory limit.
-     * The heap is the process's: the first context makes it, later ones use it as it is. A P-256
-     * key holds 32 bytes of it and its PEM 256; RSA-4096 2.3 KiB and 4 KiB. */
+    /* Rounded up to a power of two; 0: a default (4 MiB, and 256 KiB a core if that is more) that
+     * fits the locked memory limit. The heap is the process's: the first context makes it, later
+     * ones use it as it is. A P-256 key holds 32 bytes of it and its PEM 256; RSA-4096 2 KiB and
+     * 4 KiB. */
     size_t secure_heap_bytes;
 };
 
@@ -30,6 +47,8 @@ struct crypto_secure_heap {
     bool locked;
 };
 void crypto_secure_heap(struct crypto_secure_heap *ret_heap);
+/* Makes it, for who has secrets before a context; `bytes` as in struct crypto_options. */
+bool crypto_secure_heap_make(size_t bytes, struct error *error) MUST_USE;
 
 /* Makes the context; the caller frees it with crypto_context_free after everything made from it.
  * ERROR_CONFIG when a provider or the configuration does not load, with OpenSSL's own words. */

@@ -24,6 +24,9 @@ const char *key_spec_name(struct key_spec spec);
 bool key_generate(const struct crypto_context *context, struct key_spec spec, EVP_PKEY **ret_key,
                   struct error *error) MUST_USE;
 
+/* Who makes such keys in this context: "ifma", "portable", "nettle" or "openssl". */
+const char *key_way(const struct crypto_context *context, struct key_spec spec);
+
 /* Unencrypted PKCS#8 PEM on the secure heap; free with secret_free. */
 bool key_to_pem(const struct crypto_context *context, const EVP_PKEY *key, struct secret *ret_pem,
                 struct error *error) MUST_USE;
