@@ -1,5 +1,7 @@
 #include "rsa/tester.h"
 
+#include "crypto/context.h"
+
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -7,11 +9,20 @@
 
 #define LINE_BYTES 64
 
+/* Half of the secure heap is left to the keys themselves: a search needs 100 KiB of it, and with
+ * many threads a key that was found would find no room. */
+static bool secure_heap_has_room(size_t bytes)
+{
+    struct crypto_secure_heap heap;
+    crypto_secure_heap(&heap);
+    return CRYPTO_secure_malloc_initialized() == 1 && heap.used + bytes <= heap.bytes / 2;
+}
+
 void *scratch_new(size_t bytes)
 {
     /* The heap hands out blocks of powers of two, aligned to their size. */
     void *memory = NULL;
-    if (CRYPTO_secure_malloc_initialized() == 1) {
+    if (secure_heap_has_room(bytes)) {
         ERR_set_mark(); /* newer versions report a full heap */
         memory = OPENSSL_secure_zalloc(bytes);
         ERR_pop_to_mark();
@@ -19,7 +30,7 @@ void *scratch_new(size_t bytes)
     if (memory != NULL && (uintptr_t)memory % LINE_BYTES == 0)
         return memory;
     OPENSSL_secure_free(memory);
-    /* Many threads may want more than the heap has, and a key must be made nevertheless. */
+    /* Many threads may want more than that, and a key must be made nevertheless. */
     memory = aligned_alloc(LINE_BYTES, (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES);
     if (memory != NULL)
         memset(memory, 0, bytes);
