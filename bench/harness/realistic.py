@@ -2,9 +2,9 @@
 
 Possible is what follows from the CA alone, whatever the client costs; each row says it in a line:
 
-    places in flight  An order holds its place while a request of it is under way, and while a name
-                      of it is validated; while the CA issues, certmill gives the place to another.
-                      So F places give F / (round trips x 50 ms + validation) orders a second.
+    places in flight  An order holds its place while a request of it is under way; while the CA
+                      validates its names or issues, certmill gives the place to another. So F
+                      places give F / (round trips x 50 ms) orders a second.
     new orders        The bucket at once, then what flows into it.
     requests          The same for all requests that share a bucket.
 
@@ -24,7 +24,7 @@ START_TRIPS = 2
 # One after the other, at the least: newOrder, [authorization, challenge, authorization,] finalize,
 # order, certificate.
 TRIPS = {"none": 4, "http-01": 7}
-TRIPS_TO_FINALIZE = {"none": 2, "http-01": 5}
+TRIPS_TO_WAIT = {"none": 2, "http-01": 3}  # for the certificate, for the validation
 # Retry-After, obeyed: of the challenge, and of the order after finalize.
 VALIDATION_S = {"none": 0.0, "http-01": PROCESSING_S}
 
@@ -49,8 +49,8 @@ def order_s(challenge):
 
 
 def place_s(challenge):
-    """How long an order holds a place, in both parts together."""
-    return TRIPS[challenge] * LATENCY_S + VALIDATION_S[challenge]
+    """How long an order holds a place, in all parts together."""
+    return TRIPS[challenge] * LATENCY_S
 
 
 def certificates(scale):
@@ -83,12 +83,10 @@ START_S = START_TRIPS * LATENCY_S
 def places_case(challenge, in_flight, seconds):
     per_s = in_flight / place_s(challenge)
     hold = f"{TRIPS[challenge]} x {LATENCY_S} s"
-    if VALIDATION_S[challenge]:
-        hold += f" + {VALIDATION_S[challenge]:g} s"
     orders = max(1, int(per_s * seconds))
-    # The last order gets its first place when all before it are as far as finalize, at the least.
+    # The last order gets its first place when all before it are as far as the first wait.
     last_begins_s = max(0, orders / in_flight - 1) * \
-        (TRIPS_TO_FINALIZE[challenge] * LATENCY_S + VALIDATION_S[challenge])
+        TRIPS_TO_WAIT[challenge] * LATENCY_S
     after_s = max(0, last_begins_s + order_s(challenge) - orders / per_s)
     return Case("places in flight", challenge, in_flight, orders, None, per_s,
                 f"{in_flight} / ({hold})", START_S + after_s)

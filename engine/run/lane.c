@@ -1,5 +1,7 @@
 #include "run/lane.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -26,6 +28,7 @@ static struct ca *ca_for(struct lanes *lanes, const char *url, unsigned workers)
     ca->index = (unsigned)lanes->ca_count;
     ca->home = ca->index % workers;
     endpoint_host(url, ca->host, sizeof ca->host);
+    pace_init(&ca->pace, clock_monotonic_ms());
     lanes->ca_count++;
     return ca;
 }
@@ -44,6 +47,7 @@ static bool lanes_fill(const struct manifest *manifest, const struct accounts *a
         struct lane *lane = &lanes->list[lanes->count++];
         pthread_mutex_init(&lane->lock, NULL);
         lane->handed_last = &lane->handed;
+        limiter_init(&lane->place_limiter, clock_monotonic_ms());
         lane->account = &accounts->list[i];
         lane->ca = ca_for(lanes, lane->account->endpoint, workers);
         lane->items = calloc(counts[i] + 1, sizeof(struct plan_item *));
@@ -102,8 +106,10 @@ void lanes_free(struct lanes *lanes)
         }
         pthread_mutex_destroy(&lane->lock);
     }
-    for (size_t i = 0; i < lanes->ca_count; i++)
+    for (size_t i = 0; i < lanes->ca_count; i++) {
         directory_free(&lanes->cas[i].directory);
+        pace_free(&lanes->cas[i].pace);
+    }
     free(lanes->list);
     free(lanes->cas);
     *lanes = (struct lanes){0};

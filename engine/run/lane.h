@@ -11,6 +11,7 @@
 #include "acme/objects.h"
 #include "crypto/jws.h"
 #include "plan/planner.h"
+#include "run/pace.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -29,6 +30,7 @@ struct ca {
     struct directory directory; /* from the moment a lane is ready */
     atomic_uint active;         /* orders that hold a place in flight, over all workers */
     atomic_uint silent;         /* workers to which it does not answer (session.h) */
+    struct pace pace;           /* of all workers together */
 };
 
 /* A certificate that a worker took and could do nothing for: for another worker. */
@@ -59,10 +61,13 @@ struct lane {
         struct problem problem; /* type "" when the CA said nothing */
     } refusal;
 
+    /* How many new orders the account may place, learned; under the lock of the CA's pace. */
+    struct limiter place_limiter;
     /* How often in a row newOrder was rate-limited, over all workers, and until when (monotonic ms)
      * nobody places a new order because of it. */
     atomic_uint limited_in_row;
     _Atomic int64_t orders_wait_until_ms; /* only grows */
+    atomic_bool limited;                  /* it was, at least once */
 
     /* URLs of orders whose certificate is known: the finder leaves them alone. */
     pthread_mutex_t lock; /* over the table, what was handed back, and becoming refused */

@@ -105,6 +105,14 @@ void order_set_active(struct order *order, bool active)
     atomic_fetch_add(&order->session->ca->active, active ? 1u : -1u);
 }
 
+void order_set_committing(struct order *order, bool committing)
+{
+    if (order->committing == committing)
+        return;
+    order->committing = committing;
+    order->session->committing_orders += committing ? 1u : -1u;
+}
+
 void order_sleep(struct order *order, int64_t wait_ms)
 {
     struct worker *worker = order->worker;
@@ -145,6 +153,7 @@ void order_free(struct order *order)
 {
     struct worker *worker = order->worker;
     order_set_active(order, false);
+    order_set_committing(order, false);
     slots_remove(&worker->orders, order->id);
     if (order->older != NULL)
         order->older->newer = order->newer;
@@ -221,7 +230,7 @@ void order_end_parked(struct order *order, const char *why)
 {
     struct worker *worker = order->worker;
     /* From the moment newOrder may have been sent, the next run must look for the order. */
-    bool open = order->placed || (order->intended && order->step >= STEP_FIND);
+    bool open = order->placed || (order->intended && order->step >= STEP_FIND && !order->queued);
     news_send(worker, NEWS_PARKED, order, order->entry->name, why, NULL, NULL);
     /* Before it has begun the state is as the last run left it. */
     bool noted = order->step != STEP_BEGIN && (order->intended || order->step == STEP_INTEND);
@@ -355,6 +364,12 @@ void orders_expire(struct worker *worker)
                                     "order-timeout-seconds); the CA still has it");
             continue;
         }
+        if (order->queued && atomic_load(&order->lane->limited)) {
+            order_end_parked(order,
+                             "the CA's rate limit let no more orders through within the time "
+                             "for an order (limits: order-timeout-seconds)");
+            continue;
+        }
         struct error error;
         error_set(&error, ERROR_NETWORK, "not placed within the time for an order: %s",
                   order->session->unanswered_in_row > 0 ? order->session->unanswered.text
@@ -368,7 +383,7 @@ void orders_drain(struct worker *worker, bool now)
     struct order *next;
     for (struct order *order = worker->oldest; order != NULL; order = next) {
         next = order->newer;
-        bool waits = order->wake_at_ms != 0 || order->step == STEP_BEGIN ||
+        bool waits = order->wake_at_ms != 0 || order->queued || order->step == STEP_BEGIN ||
                      order->step == STEP_INTEND || order->step == STEP_KEY;
         if ((now && !ends_soon(order)) || (waits && order->step != STEP_AUTHORIZE))
             order_end_parked(order, "the run was interrupted");

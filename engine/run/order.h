@@ -77,11 +77,13 @@ struct order {
     struct order *older, *newer; /* the worker's list */
     struct order *next_waiting;  /* for the crypto stage, or for the finder */
     enum order_step step;
-    bool active;   /* holds a place of the in-flight limit */
-    bool called;   /* orders_hand_back: the HTTP client has a call of it */
-    bool placed;   /* the state holds its URL */
-    bool intended; /* the state holds its intent */
-    bool resumed;  /* an earlier run placed it, and the CA has not been asked about it yet */
+    bool active;     /* holds a place of the in-flight limit */
+    bool committing; /* waits for the state before it goes on */
+    bool called;     /* orders_hand_back: the HTTP client has a call of it */
+    bool placed;     /* the state holds its URL */
+    bool intended;   /* the state holds its intent */
+    bool queued;     /* newOrder waits for its turn: it was not sent, or refused */
+    bool resumed;    /* an earlier run placed it, and the CA has not been asked about it yet */
     int64_t started_ms, deadline_ms, wake_at_ms;
     unsigned sequence;
 
@@ -135,6 +137,8 @@ const struct order_handlers *order_handlers_of(const struct order *order);
 void order_sleep(struct order *order, int64_t wait_ms);
 /* Gives the place in flight back while the order only waits, and takes it again. */
 void order_set_active(struct order *order, bool active);
+/* While it waits for the state it keeps its place, but a few more orders may begin. */
+void order_set_committing(struct order *order, bool committing);
 
 void order_wake(struct worker *worker, uint64_t id); /* a timer of the worker */
 void orders_expire(struct worker *worker);           /* those past their deadline */
@@ -156,6 +160,7 @@ void find_enter(struct order *order);
 void find_wake(struct order *order);
 void place_enter(struct order *order);
 void place_wake(struct order *order);
+void place_too_late(struct order *order); /* its newOrder has to wait for longer than it may */
 void commit_enter(struct order *order);
 void commit_committed(struct order *order);
 void resume_enter(struct order *order);

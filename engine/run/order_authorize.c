@@ -12,6 +12,9 @@
 #define POLL_FIRST_MS          ((int64_t)250)
 #define POLL_CAP_MS            ((int64_t)10000)
 #define POLL_RETRY_AFTER_CAP_S 60
+/* Between looks at its authorizations the order gives its place in flight back if it waits at least
+ * so long. */
+#define PLACE_BACK_MS ((int64_t)500)
 
 static const struct backoff poll_backoff = {.first_ms = POLL_FIRST_MS, .cap_ms = POLL_CAP_MS};
 
@@ -104,6 +107,18 @@ static void fail_memory(struct order *order)
     worker_break(order->worker, &error);
 }
 
+/* Whether nothing of the order is under way, and nothing will be for a while. */
+static bool only_waits(const struct order *order)
+{
+    for (size_t i = 0; i < order->authorization_count; i++) {
+        const struct authorization *authorization = &order->authorizations[i];
+        if (!authorization->done &&
+            authorization->poll_at_ms < order->worker->now_ms + PLACE_BACK_MS)
+            return false;
+    }
+    return true;
+}
+
 static void poll_later(struct order *order, uint32_t part, int64_t retry_after_s)
 {
     struct authorization *authorization = &order->authorizations[part];
@@ -114,6 +129,8 @@ static void poll_later(struct order *order, uint32_t part, int64_t retry_after_s
     /* The order's one timer stands for the earliest of its authorizations. */
     if (order->wake_at_ms == 0 || order->wake_at_ms > authorization->poll_at_ms)
         order_sleep(order, wait_ms);
+    if (only_waits(order))
+        order_set_active(order, false);
 }
 
 void authorize_wake(struct order *order)
@@ -127,6 +144,7 @@ void authorize_wake(struct order *order)
             continue;
         if (authorization->poll_at_ms <= worker->now_ms) {
             authorization->poll_at_ms = 0;
+            order_set_active(order, true);
             fetch(order, (uint32_t)i);
         } else if (authorization->poll_at_ms < next_ms) {
             next_ms = authorization->poll_at_ms;

@@ -62,6 +62,8 @@ static void chain_store(struct order *order, struct store_message *message)
         .gid = entry->gid,
     };
     worker->away++;
+    /* The CA has done its part. */
+    order_set_active(order, false);
     order_move(order, STEP_STORE);
     store_submit(worker->run->store, &message->job);
 }

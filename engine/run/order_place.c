@@ -15,8 +15,10 @@
 #define UNCERTAIN_TRIES_MAX 10 /* errors, and no answer */
 /* However long the CA asks to wait before the next look. */
 #define FIND_RETRY_AFTER_CAP_S 60
-/* So many refusals in a row by a rate limit mean that it is the account's, not one domain's. */
+/* So many refusals in a row by a rate limit mean that it is the account's, not one domain's. For a
+ * moment the lane's limiter is enough: it knows how fast the orders may go out. */
 #define LIMITED_IN_ROW_MAX   5
+#define LIMITED_MOMENT_S     1
 #define LIMITED_WAIT_SECONDS 60
 
 static const struct backoff limit_backoff = {.first_ms = 2000, .cap_ms = 60000};
@@ -133,12 +135,14 @@ void intend_enter(struct order *order)
 {
     free(order->url);
     order->url = NULL;
+    order_set_committing(order, true);
     order_post(order, STATE_ORDER_INTENDED);
 }
 
 void intend_committed(struct order *order)
 {
     order->intended = true;
+    order_set_committing(order, false);
     test_point("order-intended");
     order_move(order, STEP_PLACE);
 }
@@ -183,6 +187,11 @@ static void place_park(struct order *order, const char *why)
     order_end_parked(order, why);
 }
 
+void place_too_late(struct order *order)
+{
+    place_park(order, limited_text);
+}
+
 static void place_limited(struct order *order, const struct reply *reply)
 {
     struct worker *worker = order->worker;
@@ -190,7 +199,9 @@ static void place_limited(struct order *order, const struct reply *reply)
     int64_t left_ms = order->deadline_ms - worker->now_ms;
     int64_t wait_ms = backoff_ms(&limit_backoff, order->tries++, reply->retry_after_s, INT32_MAX,
                                  jitter_next(&worker->random));
-    if (atomic_fetch_add(&lane->limited_in_row, 1) + 1 >= LIMITED_IN_ROW_MAX) {
+    atomic_store(&lane->limited, true);
+    bool moment = reply->retry_after_s > 0 && reply->retry_after_s <= LIMITED_MOMENT_S;
+    if (atomic_fetch_add(&lane->limited_in_row, 1) + 1 >= LIMITED_IN_ROW_MAX && !moment) {
         int64_t seconds = reply->retry_after_s > 0 ? reply->retry_after_s : LIMITED_WAIT_SECONDS;
         int64_t until_ms = worker->now_ms + seconds * 1000;
         if (until_ms > atomic_load(&lane->orders_wait_until_ms) + 1000)
@@ -273,12 +284,14 @@ void place_enter(struct order *order)
     if (call == NULL)
         return;
     call->once = true;
+    call->again = order->tries > 0;
     if (!payload_new_order(entry->domains, entry->domain_count, &call->payload)) {
         struct error error;
         error_set(&error, ERROR_MEMORY, "no memory for a request");
         worker_break(order->worker, &error);
         return;
     }
+    order->queued = true;
     call_submit(call);
 }
 
@@ -295,6 +308,7 @@ void commit_enter(struct order *order)
         worker_break(order->worker, &error);
         return;
     }
+    order_set_committing(order, true);
     order_post(order, STATE_ORDER_PLACED);
 }
 
@@ -302,6 +316,7 @@ void commit_committed(struct order *order)
 {
     order->placed = true;
     order->tries = 0;
+    order_set_committing(order, false);
     test_point("order-placed");
     if (order->resumed) {
         order_move(order, STEP_RESUME);

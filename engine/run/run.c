@@ -57,8 +57,12 @@ static bool plan_run(struct run *run, struct error *error)
     };
     if (run->options->register_only == NULL)
         TRY(plan_make(run->manifest, run->state, &options, &run->plan, error));
-    return lanes_make(run->manifest, run->accounts, &run->plan, run->options->register_only,
-                      run->context.worker_count, &run->lanes, error);
+    TRY(lanes_make(run->manifest, run->accounts, &run->plan, run->options->register_only,
+                   run->context.worker_count, &run->lanes, error));
+    for (size_t i = 0; i < run->lanes.ca_count; i++)
+        pace_allow(&run->lanes.cas[i].pace, run->manifest->limits.requests_per_second,
+                   clock_monotonic_ms());
+    return true;
 }
 
 static bool solvers_open(struct run *run, struct error *error)
@@ -147,7 +151,6 @@ static void context_fill(struct run *run)
     context->account_key = run->options->account_key;
     context->report_states = report_wants_states(run->report);
     context->in_flight = limits->in_flight;
-    context->requests_per_second = limits->requests_per_second;
     context->order_timeout_ms = (int64_t)limits->order_timeout_s * 1000;
     context->orders_now = &run->orders_now;
 }

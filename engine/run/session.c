@@ -1,6 +1,8 @@
 #include "run/session.h"
 
 #include "base/clock.h"
+#include "run/call_queue.h"
+#include "run/order.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -50,13 +52,12 @@ bool session_init(struct worker *worker, struct ca *ca, struct session *session,
         .worker = worker,
         .ca = ca,
         .nonces = nonce_pool_new(NONCE_POOL_MAX),
-        .rate_max = run->requests_per_second / run->worker_count,
+        .place_queues = calloc(run->lanes->count + 1, sizeof *session->place_queues),
         .active_max = share,
     };
-    session->last = &session->first;
-    double burst = session->rate_max > 10 ? session->rate_max / 10 : 1;
-    bucket_init(&session->bucket, session->rate_max, burst, clock_monotonic_ms());
-    if (session->nonces == NULL)
+    if (session->place_queues != NULL)
+        queues_empty(session);
+    if (session->nonces == NULL || session->place_queues == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for a worker");
     return http_client_new(worker->loop, &run->http, session_answer, worker, &session->http, error);
 }
@@ -71,13 +72,9 @@ static void call_free(struct call *call)
 
 void session_free(struct session *session)
 {
-    while (session->first != NULL) {
-        struct call *call = session->first;
-        session->first = call->next;
-        call_free(call);
-    }
     http_client_free(session->http);
     nonce_pool_free(session->nonces);
+    free(session->place_queues);
 }
 
 struct call *call_new(struct worker *worker, struct ca *ca, struct lane *lane, enum call_kind kind,
@@ -103,39 +100,37 @@ struct call *call_new(struct worker *worker, struct ca *ca, struct lane *lane, e
     return call;
 }
 
-static void queue_back(struct call *call)
-{
-    struct session *session = call->session;
-    call->next = NULL;
-    *session->last = call;
-    session->last = &call->next;
-    session->queued++;
-}
-
-/* A call that is tried again goes before the new ones: its order is the older one. */
-static void queue_front(struct call *call)
-{
-    struct session *session = call->session;
-    call->next = session->first;
-    if (session->first == NULL)
-        session->last = &call->next;
-    session->first = call;
-    session->queued++;
-}
-
-static struct call *queue_take(struct session *session)
-{
-    struct call *call = session->first;
-    session->first = call->next;
-    if (session->first == NULL)
-        session->last = &session->first;
-    session->queued--;
-    return call;
-}
-
 void call_submit(struct call *call)
 {
-    queue_back(call);
+    if (call->again)
+        queue_front(call);
+    else
+        queue_back(call);
+}
+
+static enum pace_kind pace_kind_of(const struct call *call)
+{
+    if (call->kind == CALL_NEW_ORDER)
+        return PACE_NEW_ORDER;
+    return call->kind == CALL_NONCE ? PACE_NONCE : PACE_OTHER;
+}
+
+static struct limiter *lane_limiter(const struct call *call)
+{
+    return call->kind == CALL_NEW_ORDER ? &call->lane->place_limiter : NULL;
+}
+
+/* Whether the call may go out now; else notes when to look again. */
+static bool turn_take(const struct call *call)
+{
+    struct session *session = call->session;
+    int64_t now_ms = session->worker->now_ms;
+    int64_t wait_ms = pace_take(&session->ca->pace, pace_kind_of(call), lane_limiter(call), now_ms);
+    if (wait_ms == 0)
+        return true;
+    if (session->turn_at_ms == 0 || session->turn_at_ms > now_ms + wait_ms)
+        session->turn_at_ms = now_ms + wait_ms;
+    return false;
 }
 
 static bool call_is_orphan(const struct call *call)
@@ -149,6 +144,7 @@ static void call_send(struct call *call, const char *nonce)
     struct worker *worker = call->session->worker;
     struct error error;
     struct buf body;
+    call->sent_ms = worker->now_ms;
     buf_init(&body, JWS_MAX * 2);
     struct http_request request = {
         .id = call->id,
@@ -178,15 +174,17 @@ static void call_send(struct call *call, const char *nonce)
 
 static bool nonce_fetch(struct session *session)
 {
-    if (http_room(session->http) == 0 ||
-        bucket_wait_ms(&session->bucket, session->worker->now_ms) > 0)
+    if (http_room(session->http) == 0)
         return false;
     struct call *call = call_new(session->worker, session->ca, NULL, CALL_NONCE,
                                  session->ca->directory.new_nonce, NULL);
     if (call == NULL)
         return false;
+    if (!turn_take(call)) {
+        call_free(call);
+        return false;
+    }
     session->nonce_calls++;
-    bucket_take(&session->bucket);
     call_send(call, NULL);
     return true;
 }
@@ -204,24 +202,64 @@ void session_probe(struct session *session)
         (void)nonce_fetch(session);
 }
 
-void session_pump(struct session *session)
+/* From here on the CA may know of the order. */
+static void placing(const struct call *call)
+{
+    struct order *order = order_find(call->session->worker, call->order_id);
+    if (order != NULL)
+        order->queued = false;
+}
+
+/* False when nothing that needs a nonce, or no request at all, can go out now. */
+static bool queue_pump(struct session *session, struct call_queue *queue)
 {
     struct worker *worker = session->worker;
-    while (session->first != NULL && !worker->broken && http_room(session->http) > 0) {
-        if (call_is_orphan(session->first)) {
-            call_free(queue_take(session));
+    while (queue->first != NULL && !worker->broken) {
+        struct call *call = queue->first;
+        if (call_is_orphan(call)) {
+            call_free(queue_take(queue));
             continue;
         }
-        if (bucket_wait_ms(&session->bucket, worker->now_ms) > 0)
-            return;
-        char nonce[NONCE_MAX + 1] = "";
-        if (session->first->lane != NULL && !nonce_take(session->nonces, worker->now_ms, nonce)) {
-            nonces_fetch(session);
-            return;
+        if (call->kind == CALL_NEW_ORDER &&
+            atomic_load(&call->lane->orders_wait_until_ms) > call->deadline_ms) {
+            struct order *order = order_find(worker, call->order_id);
+            call_free(queue_take(queue));
+            place_too_late(order);
+            continue;
         }
-        bucket_take(&session->bucket);
-        call_send(queue_take(session), nonce);
+        if (http_room(session->http) == 0)
+            return false;
+        char nonce[NONCE_MAX + 1] = "";
+        if (call->lane != NULL && nonce_count(session->nonces) == 0) {
+            nonces_fetch(session);
+            return false;
+        }
+        if (!turn_take(call))
+            return true;
+        if (call->lane != NULL && !nonce_take(session->nonces, worker->now_ms, nonce)) {
+            pace_return(&session->ca->pace, pace_kind_of(call), lane_limiter(call));
+            nonces_fetch(session);
+            return false;
+        }
+        queue_take(queue);
+        if (call->kind == CALL_NEW_ORDER)
+            placing(call);
+        call_send(call, nonce);
     }
+    return !worker->broken;
+}
+
+void session_pump(struct session *session)
+{
+    const struct lanes *lanes = session->worker->run->lanes;
+    session->turn_at_ms = 0;
+    if (!queue_pump(session, &session->nonce_queue) ||
+        !queue_pump(session, &session->other_queue) || session->placing == 0)
+        return;
+    size_t lane = session->next_lane++ % lanes->count;
+    for (size_t i = 0; i < lanes->count; i++, lane = (lane + 1) % lanes->count)
+        if (!queue_pump(session, &session->place_queues[lane]))
+            return;
 }
 
 static int64_t silent_at_ms(const struct session *session)
@@ -254,10 +292,9 @@ static void unanswered(struct session *session, const struct error *error, bool 
 
 static int64_t pump_wait_ms(struct session *session, int64_t now_ms)
 {
-    if (session->first == NULL || http_room(session->http) == 0)
+    if (session->turn_at_ms == 0)
         return -1;
-    int64_t wait = bucket_wait_ms(&session->bucket, now_ms);
-    return wait > 0 ? wait : -1;
+    return session->turn_at_ms > now_ms ? session->turn_at_ms - now_ms : 0;
 }
 
 int64_t session_wait_ms(struct session *session, int64_t now_ms)
@@ -269,28 +306,6 @@ int64_t session_wait_ms(struct session *session, int64_t now_ms)
     if (silent_ms < 0)
         silent_ms = 0;
     return wait_ms < 0 || silent_ms < wait_ms ? silent_ms : wait_ms;
-}
-
-/* The server has trouble keeping up: half the pace, at most once a second, for thousands of
- * requests may be refused in one moment. Every good answer takes it up again by a hundredth. */
-static void pace_cut(struct session *session)
-{
-    int64_t now_ms = session->worker->now_ms;
-    if (session->rate_max <= 0 || now_ms - session->rate_cut_ms < 1000)
-        return;
-    session->rate_cut_ms = now_ms;
-    session->bucket.rate = session->bucket.rate > 2 ? session->bucket.rate / 2 : 1;
-    if (session->bucket.rate > session->rate_max)
-        session->bucket.rate = session->rate_max;
-}
-
-static void pace_raise(struct session *session)
-{
-    if (session->rate_max <= 0 || session->bucket.rate >= session->rate_max)
-        return;
-    session->bucket.rate += session->rate_max / 100;
-    if (session->bucket.rate > session->rate_max)
-        session->bucket.rate = session->rate_max;
 }
 
 static void reply_give(struct call *call, const struct reply *reply)
@@ -334,13 +349,23 @@ void session_retry(struct worker *worker, uint64_t call_id)
  */
 static void queue_expire(struct session *session, const struct reply *reply)
 {
-    struct call *rest = session->first;
-    session->first = NULL;
-    session->last = &session->first;
-    session->queued = 0;
-    while (rest != NULL) {
-        struct call *call = rest;
-        rest = call->next;
+    const struct lanes *lanes = session->worker->run->lanes;
+    struct call_queue rest;
+    queue_empty(&rest);
+    for (size_t i = 0; i < lanes->count + 2; i++) {
+        struct call_queue *queue = i < lanes->count    ? &session->place_queues[i]
+                                   : i == lanes->count ? &session->other_queue
+                                                       : &session->nonce_queue;
+        if (queue->first == NULL)
+            continue;
+        *rest.last = queue->first;
+        rest.last = queue->last;
+        queue_empty(queue);
+    }
+    session->queued = session->placing = 0;
+    while (rest.first != NULL) {
+        struct call *call = rest.first;
+        rest.first = call->next;
         if (session->worker->now_ms >= call->deadline_ms)
             reply_give(call, reply);
         else
@@ -421,6 +446,27 @@ static bool failure_is_final(const struct call *call, enum http_failure failure)
            (failure == HTTP_TOO_LARGE && call->attempts >= UNREADABLE_TRIES_MAX);
 }
 
+/* A busy server says the same with 503 (Let's Encrypt's front does): that is not the account's. */
+static bool is_limit_on_orders(const struct call *call, const struct reply *reply)
+{
+    return call->kind == CALL_NEW_ORDER && reply->http->failure == HTTP_ANSWERED && !reply->ok &&
+           reply->http->status != 503 && reply->problem.reaction == REACT_WAIT;
+}
+
+static void pace_tell(const struct call *call, const struct reply *reply)
+{
+    enum pace_verdict verdict = PACE_SERVED;
+    if (reply->http->failure != HTTP_ANSWERED)
+        verdict = PACE_UNKNOWN;
+    else if (is_limit_on_orders(call, reply))
+        verdict = PACE_LANE_REFUSED;
+    else if (!reply->ok &&
+             (reply->problem.reaction == REACT_BACK_OFF || reply->problem.reaction == REACT_WAIT))
+        verdict = PACE_REFUSED;
+    pace_answer(&call->session->ca->pace, pace_kind_of(call), lane_limiter(call), verdict,
+                call->sent_ms, reply->retry_after_s, call->session->worker->now_ms);
+}
+
 /* What the session does by itself about an answer that is not the expected one. */
 static void answer_refused(struct call *call, const struct reply *reply)
 {
@@ -443,17 +489,15 @@ static void answer_refused(struct call *call, const struct reply *reply)
             reply_give(call, reply);
         return;
     case REACT_BACK_OFF:
-        pace_cut(call->session);
         if (call->once && reply->uncertain)
             reply_give(call, reply);
         else
             retry_later(call, reply);
         return;
     case REACT_WAIT:
-        pace_cut(call->session);
         /* How long a rate limit on new orders holds is the order's business: it may concern one
          * domain or the whole account. */
-        if (call->kind == CALL_NEW_ORDER)
+        if (is_limit_on_orders(call, reply))
             reply_give(call, reply);
         else
             retry_later(call, reply);
@@ -479,8 +523,7 @@ void session_answer(void *context, const struct http_response *response)
         nonce_put(session->nonces, response->replay_nonce, worker->now_ms);
     struct reply reply = {0};
     reply_describe(call, response, &reply);
-    if (reply.ok)
-        pace_raise(session);
+    pace_tell(call, &reply);
     if (call->kind == CALL_NONCE) {
         nonce_answer(call, &reply);
     } else if (reply.ok) {
@@ -498,11 +541,11 @@ void sessions_drop(struct worker *worker)
         if (call != NULL)
             call_free(call);
     }
-    for (size_t i = 0; i < worker->run->lanes->ca_count; i++) {
+    for (size_t i = 0; worker->sessions != NULL && i < worker->run->lanes->ca_count; i++) {
         struct session *session = &worker->sessions[i];
-        session->first = NULL;
-        session->last = &session->first;
-        session->queued = 0;
+        if (session->place_queues != NULL)
+            queues_empty(session);
+        session->turn_at_ms = 0;
         session->nonce_calls = 0;
     }
 }

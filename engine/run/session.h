@@ -54,11 +54,18 @@ struct call {
     struct buf payload; /* empty: POST-as-GET */
     bool with_jwk;      /* newAccount: the key itself in place of its URL */
     bool once;
-    bool out; /* the HTTP client has it */
+    bool out;   /* the HTTP client has it */
+    bool again; /* its order has waited its turn before: goes before the others */
     unsigned attempts;
     unsigned nonce_attempts;
+    int64_t sent_ms;
     int64_t deadline_ms;
     call_handler *handler;
+};
+
+/* Calls that wait for their turn. */
+struct call_queue {
+    struct call *first, **last;
 };
 
 struct session {
@@ -66,13 +73,16 @@ struct session {
     struct ca *ca;
     struct http_client *http;
     struct nonce_pool *nonces;
-    struct bucket bucket;
-    double rate_max;
-    int64_t rate_cut_ms; /* when the rate was last halved */
-    struct call *first, **last;
-    size_t queued;
+    /* A queue for each of what the pace tells apart; new orders have one a lane, so that an account
+     * that has reached its limit keeps nobody waiting. */
+    struct call_queue nonce_queue, other_queue;
+    struct call_queue *place_queues; /* by lane */
+    size_t queued, placing;          /* in all queues; in those of the lanes */
+    size_t next_lane;
+    int64_t turn_at_ms;     /* when the pace lets the next call out; 0: no call waits for that */
     unsigned nonce_calls;   /* newNonce requests out */
     unsigned active_orders; /* orders that hold a place of the in-flight limit */
+    unsigned committing_orders; /* of these: nothing of them can go out yet */
     unsigned active_max;
     unsigned unanswered_in_row;
     unsigned unreached_in_row; /* the last of these for which there was no connection */
@@ -96,7 +106,7 @@ struct call *call_new(struct worker *worker, struct ca *ca, struct lane *lane, e
                       const char *url, call_handler *handler);
 void call_submit(struct call *call);
 
-/* Sends what can go out now: nonces, tokens of the bucket and room in the HTTP client allowing. */
+/* Sends what can go out now: nonces, the pace and room in the HTTP client allowing. */
 void session_pump(struct session *session);
 /* Notes whether the CA has become silent to this worker (a few calls in a row and some seconds
  * without any answer), or answers again. */

@@ -18,6 +18,8 @@
 #define KEY_WAIT_MS 20
 /* Orders begun in one turn of the loop: keeps the answers of those under way from waiting. */
 #define BEGIN_MAX 64
+/* One more for so many places. */
+#define AHEAD_SHARE 16
 
 int64_t worker_now_unix(const struct worker *worker)
 {
@@ -135,6 +137,14 @@ static bool ca_is_lost(const struct worker *worker, const struct session *sessio
            atomic_load(&session->ca->active) == 0;
 }
 
+/* While an order's commit is under way nothing of it is at the CA: a few are begun so much earlier
+ * that the places are used. */
+static unsigned begun_ahead(const struct session *session)
+{
+    unsigned most = session->active_max / AHEAD_SHARE;
+    return session->committing_orders < most ? session->committing_orders : most;
+}
+
 static bool lane_may_begin(const struct worker *worker, struct lane *lane)
 {
     const struct session *session = &worker->sessions[lane->ca->index];
@@ -143,7 +153,7 @@ static bool lane_may_begin(const struct worker *worker, struct lane *lane)
         return false;
     if (status == LANE_REFUSED)
         return true;
-    if (session->active_orders >= session->active_max)
+    if (session->active_orders >= session->active_max + begun_ahead(session))
         return false;
     /* A CA that does not answer ends the lane's certificates. */
     if (session->silent || session->unanswered_in_row >= UNANSWERED_MAX)

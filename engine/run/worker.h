@@ -33,9 +33,8 @@ struct run_context {
     unsigned worker_count;
     struct http_options http;
     struct key_spec account_key;
-    bool report_states;         /* send an order's every step, for the event stream */
-    unsigned in_flight;         /* orders a CA, over all workers */
-    double requests_per_second; /* a CA, over all workers; 0: no limit */
+    bool report_states; /* send an order's every step, for the event stream */
+    unsigned in_flight; /* orders a CA, over all workers */
     int64_t order_timeout_ms;
     atomic_uint *orders_now; /* orders under way, for the progress line */
 };
