@@ -3,7 +3,7 @@
 from bench.harness import keys, tables, targets
 from bench.harness.svg import rounded
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+MARKER = "bench"  # of the README's section that bench/run writes
 
 INTRODUCTIONS = {
     "scaling": "Orders of P-256 certificates with one name. CPU is user and system time of certmill "
@@ -97,9 +97,14 @@ def markdown(result, charts_folder):
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
 
-def put_between(whole, text):
+def markers(name):
+    return f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+
+
+def put_between(whole, text, name=MARKER):
     """Puts the text between the markers, which must be there once each and in order."""
-    if whole.count(BEGIN) != 1 or whole.count(END) != 1 or whole.index(END) < whole.index(BEGIN):
-        raise ValueError(f"there must be one {BEGIN}, and one {END} after it")
-    before, after = whole.split(BEGIN)[0], whole.split(END)[1]
-    return f"{before}{BEGIN}\n{text.strip()}\n{END}{after}"
+    begin, end = markers(name)
+    if whole.count(begin) != 1 or whole.count(end) != 1 or whole.index(end) < whole.index(begin):
+        raise ValueError(f"there must be one {begin}, and one {end} after it")
+    before, after = whole.split(begin)[0], whole.split(end)[1]
+    return f"{before}{begin}\n{text.strip()}\n{end}{after}"

@@ -56,6 +56,12 @@ def _limit(row):
     return f"{'at least' if row['at_least'] else 'at most'} {rounded(row['limit'])} {row['unit']}"
 
 
+def _kept_target(row):
+    if row["target"] is None:
+        return "-"
+    return rounded(row["target"]) + ("" if row["met"] is None else f": {_verdict(row)}")
+
+
 # Section -> (heading, columns). Left columns are text, the others are numbers.
 SECTIONS = {
     "targets": ("What is promised, and what was measured", 1, (
@@ -92,6 +98,13 @@ SECTIONS = {
         ("known to", number("uncertainty", 100, " %")),
         ("over the keys", number("over_expected", 100, " %")),
         ("over its own CPU", number("over_floor", 100, " %")))),
+    "keygen": ("Private keys", 3, (
+        ("key", text("key")), ("way", text("way")), ("made by", text("by")),
+        ("keys", count("keys")), ("CPU ms, median", number("median_ms")),
+        ("mean", number("mean_ms")),
+        ("times less than OpenSSL, by medians", number("median_ratio")),
+        ("by means", number("ratio")), ("known to", number("ratio_error", 100, " %")),
+        ("target, at least", _kept_target))),
     "store": ("Made durable", 1, (
         ("how", text("way")), ("at once", count("at_once")),
         ("a second", number("per_s")), ("CPU ms each", number("cpu_ms")),

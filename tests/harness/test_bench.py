@@ -20,6 +20,7 @@ from harness.bench_sample import sample_result, sample_sections  # noqa: E402
 from harness.case import Case  # noqa: E402
 from harness.process import free_ports  # noqa: E402
 
+BEGIN, END = summary.markers(summary.MARKER)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -246,11 +247,11 @@ class ShownTest(Case):
                       "pre-validated: 2.00 times, NOT met; go, as durable, http-01: 3.00 times, "
                       "NOT met.", text)
         before, after = "# Title\n\n", "\n\n## Next\n"
-        whole = summary.put_between(f"{before}{summary.BEGIN}\nold\n{summary.END}{after}", text)
+        whole = summary.put_between(f"{before}{BEGIN}\nold\n{END}{after}", text)
         self.assertTrue(whole.startswith(before) and whole.endswith(after))
         self.assertNotIn("\nold\n", whole)
         self.assertEqual(summary.put_between(whole, text), whole)
-        for wrong in ("", summary.BEGIN, f"{summary.END}{summary.BEGIN}", whole + whole):
+        for wrong in ("", BEGIN, f"{END}{BEGIN}", whole + whole):
             with self.assertRaises(ValueError):
                 summary.put_between(wrong, text)
 
