@@ -293,7 +293,7 @@ class ReckonedTest(Case):
         case = realistic.places_case("none", 50, 40)
         self.assertEqual((case.orders, case.possible_per_s), (10000, 250))
         self.assertAlmostEqual(case.possible_s, 0.1 + 40)
-        case = realistic.places_case("http-01", 50, 70)
+        case = realistic.places_case("http-01", 50, 70.005)
         self.assertEqual(case.orders, 10000)
         self.assertAlmostEqual(case.possible_s, 0.1 + 70)
         # The last 50 of 1,000 begin after 19 times 2 round trips.
