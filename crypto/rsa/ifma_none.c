@@ -5,11 +5,6 @@
 
 #ifndef __AVX512IFMA__
 
-bool ifma_available(void)
-{
-    return false;
-}
-
 void ifma_set_moduli(struct ifma *ifma, unsigned bits,
                      const uint64_t numbers[RSA_LANES][RSA_LIMBS_MAX])
 {

@@ -287,14 +287,6 @@ void ifma_reduce(struct ifma *ifma)
     }
 }
 
-bool ifma_available(void)
-{
-    /* The builtin asks XCR0 too whether the system keeps these registers. */
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512ifma");
-}
-
 void ifma_put(const struct ifma *ifma, struct ifma_digit *digits, unsigned lane,
               const uint64_t *limbs, unsigned count)
 {
