@@ -32,12 +32,14 @@ static bool candidate_at(const struct hunt *hunt, unsigned which, unsigned index
 static bool sequence_begin(struct hunt *hunt, unsigned which, struct error *error)
 {
     uint64_t end[RSA_LIMBS_MAX];
-    do
+    bool fits = false;
+    for (unsigned drawn = 0; !fits && drawn < RANDOM_DRAWS; drawn++) {
         TRY(hunt->begin(hunt, which, error));
-    while (!candidate_at(hunt, which, hunt->sieve.window, end));
+        fits = candidate_at(hunt, which, hunt->sieve.window, end);
+    }
     OPENSSL_cleanse(end, sizeof end);
     hunt->windows[which] = 0;
-    return true;
+    return fits || random_failed(error);
 }
 
 static bool windows_sieve(struct hunt *hunt, unsigned one, unsigned other, struct error *error)

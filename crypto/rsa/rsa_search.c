@@ -81,16 +81,14 @@ static bool prime_begin(struct hunt *hunt, unsigned which, struct error *error)
     struct search *search = hunt->context;
     uint64_t *x = search->x[which];
     bool fits = false;
-    bool ok;
-    do {
-        do
-            ok = random_bits(&hunt->pool, hunt->bits, x, error);
-        while (ok && x[LIMBS_OF(hunt->bits) - 1] <= ROOT_OF_2);
-        ok = ok && stride_make(search->auxiliary[0][which], search->auxiliary[1][which],
-                               search->size->auxiliary_bits, x, hunt->bits, &hunt->sequences[which],
-                               &fits, error);
-    } while (ok && !fits);
-    return ok;
+    for (unsigned drawn = 0; !fits && drawn < RANDOM_DRAWS; drawn++) {
+        TRY(random_bits(&hunt->pool, hunt->bits, x, error));
+        if (x[LIMBS_OF(hunt->bits) - 1] > ROOT_OF_2)
+            TRY(stride_make(search->auxiliary[0][which], search->auxiliary[1][which],
+                            search->size->auxiliary_bits, x, hunt->bits, &hunt->sequences[which],
+                            &fits, error));
+    }
+    return fits || random_failed(error);
 }
 
 /* Both r1 or both r2. */

@@ -43,7 +43,13 @@ bool tester_round(struct tester *tester, const struct candidates *candidates,
                   const uint64_t bases[RSA_LANES][RSA_LIMBS_MAX], unsigned *ret_passed,
                   struct error *error) MUST_USE;
 
-/* A base of a round: from 2 to limit - 2, by drawing until one is; `limit` has `bits` bits. */
+/* Nearly every other random number at least does for what it is drawn for: that none of so many
+ * does never happens by chance, but with a source that always gives the same bytes. */
+#define RANDOM_DRAWS 256
+bool random_failed(struct error *error); /* sets that error, returns false */
+
+/* A base of a round: from 2 to limit - 2, by drawing until one is; `limit` has `bits` bits.
+ * ERROR_CRYPTO when none of RANDOM_DRAWS is. */
 bool random_base(struct random_pool *pool, const uint64_t *limit, unsigned bits,
                  uint64_t *ret_number, struct error *error) MUST_USE;
 /* `bits` random bits, the topmost set. */

@@ -431,6 +431,31 @@ static bool go_on_some(void *context)
     return steps_left-- > 0;
 }
 
+static bool fill_same(void *context, unsigned char *bytes, size_t len)
+{
+    memset(bytes, *(const unsigned char *)context, len);
+    return true;
+}
+
+/* Neither a key nor a search without end. */
+static void a_stuck_source_makes_no_key(void)
+{
+    static const unsigned char stuck[] = {0, 0x01, 0x55, 0xff};
+    static const struct rsa_numbers nothing;
+    struct rsa_numbers *numbers = rsa_numbers_new();
+    struct error error;
+    for (size_t i = 0; i < PATHS * sizeof stuck; i++) {
+        unsigned char byte = stuck[i / PATHS];
+        const struct rsa_caller caller = {.fill = fill_same, .context = &byte};
+        if (!rsa_path_available(paths[i % PATHS]))
+            continue;
+        CHECK(!rsa_search(2048, paths[i % PATHS], &caller, numbers, NULL, &error));
+        CHECK_INT(error.kind, ERROR_CRYPTO);
+    }
+    CHECK(memcmp(numbers, &nothing, sizeof nothing) == 0);
+    rsa_numbers_free(numbers);
+}
+
 static void failures_leave_no_key(void)
 {
     struct error error;
@@ -478,6 +503,7 @@ static const struct test tests[] = {
     TEST(near_primes_are_refused),
     TEST(distances_are_exact),
     TEST(failures_leave_no_key),
+    TEST(a_stuck_source_makes_no_key),
     TEST(keys_of_every_size_and_path),
 };
 
