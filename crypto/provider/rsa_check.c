@@ -32,7 +32,7 @@ static bool parts_read(const struct rsa_numbers *numbers, BN_CTX *scratch, struc
                             .q_less_1 = part(scratch, numbers->q, half),
                             .result = BN_CTX_get(scratch)};
     return parts->n != NULL && parts->d != NULL && parts->p != NULL && parts->q != NULL &&
-           parts->dp != NULL && parts->dq != NULL && parts->qinv != NULL &&
+           parts->dp != NULL && parts->dq != NULL && parts->qinv != NULL && parts->e != NULL &&
            parts->p_less_1 != NULL && parts->q_less_1 != NULL && parts->result != NULL &&
            BN_set_word(parts->e, RSA_EXPONENT) == 1 && BN_sub_word(parts->p_less_1, 1) == 1 &&
            BN_sub_word(parts->q_less_1, 1) == 1;

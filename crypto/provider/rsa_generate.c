@@ -11,7 +11,8 @@
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 
-#define BITS_DEFAULT 2048 /* as OpenSSL's */
+#define BITS_DEFAULT  2048 /* as OpenSSL's */
+#define PATH_NAME_MAX 64   /* longer ones are no name of a path anyway */
 
 /* The stages that OpenSSL's own generation tells a callback of. */
 enum { STAGE_CANDIDATES = 0, STAGE_PRIME = 3 };
@@ -101,9 +102,11 @@ int rsa_generation_set(void *context, const OSSL_PARAM params[])
     given = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_RSA_E);
     if (given != NULL && !exponent_set(generation, given))
         return 0;
-    const char *path = NULL;
+    /* A copy: the text of a parameter need not end in a NUL. */
+    char path[PATH_NAME_MAX];
+    char *at = path;
     given = OSSL_PARAM_locate_const(params, PROVIDER_PARAM_PATH);
-    return given == NULL || (OSSL_PARAM_get_utf8_string_ptr(given, &path) == 1 &&
+    return given == NULL || (OSSL_PARAM_get_utf8_string(given, &at, sizeof path) == 1 &&
                              provider_path_read(path, &generation->path));
 }
 

@@ -244,6 +244,53 @@ static void queries_choose(void)
     library_free(&library);
 }
 
+/* A parameter's text ends where its length says, and may be missing. */
+static void paths_are_read_by_length(void)
+{
+    static const struct {
+        const char *text;
+        size_t len;
+        bool good;
+    } cases[] = {{"portable", 8, true},       {"portable", 4, false}, {"portables", 8, true},
+                 {"portables", 9, false},     {"auto", 0, false},     {NULL, 0, false},
+                 {"portable\0more", 13, true}};
+    struct library library = library_new(false);
+    EVP_PKEY_CTX *maker = maker_new(library.context, PROVIDER_PROPERTIES, 2048);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        /* Of its own, for the address sanitizer to see what is read behind it. */
+        char *text = cases[i].len > 0 ? malloc(cases[i].len) : NULL;
+        if (text != NULL)
+            memcpy(text, cases[i].text, cases[i].len);
+        const OSSL_PARAM wanted[] = {{PROVIDER_PARAM_PATH, OSSL_PARAM_UTF8_STRING, text,
+                                      cases[i].len, OSSL_PARAM_UNMODIFIED},
+                                     OSSL_PARAM_construct_end()};
+        CHECK_INT(EVP_PKEY_CTX_set_params(maker, wanted) == 1, cases[i].good);
+        free(text);
+    }
+    EVP_PKEY_CTX_free(maker);
+    ERR_clear_error();
+    library_free(&library);
+}
+
+/* Who unloads the providers keeps the keys. */
+static void keys_outlive_the_providers(void)
+{
+    struct library library = library_new(false);
+    EVP_PKEY *key = key_of(library.context, 2048);
+    signs(library.context, key, key, RSA_PKCS1_PADDING);
+    OSSL_PROVIDER_unload(library.providers[1]);
+    CHECK_INT(EVP_PKEY_get_bits(key), 2048);
+    EVP_PKEY *twin = EVP_PKEY_dup(key);
+    CHECK(twin != NULL);
+    CHECK_INT(EVP_PKEY_eq(key, twin), 1);
+    OSSL_PROVIDER_unload(library.providers[0]);
+    CHECK_INT(EVP_PKEY_get_bits(twin), 2048);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(twin);
+    ERR_clear_error();
+    OSSL_LIB_CTX_free(library.context);
+}
+
 struct watch {
     unsigned calls, primes, calls_left;
 };
@@ -324,8 +371,13 @@ static void spoiled_keys_are_kept_back(void)
 }
 
 static const struct test tests[] = {
-    TEST(keys_of_every_size_and_path),       TEST(other_keys_are_openssls),    TEST(queries_choose),
-    TEST(generations_are_watched_and_ended), TEST(spoiled_keys_are_kept_back),
+    TEST(keys_of_every_size_and_path),
+    TEST(other_keys_are_openssls),
+    TEST(queries_choose),
+    TEST(generations_are_watched_and_ended),
+    TEST(spoiled_keys_are_kept_back),
+    TEST(paths_are_read_by_length),
+    TEST(keys_outlive_the_providers),
 };
 
 TESTS_MAIN(tests)
