@@ -102,8 +102,10 @@ bool crypto_secure_heap_make(size_t bytes, struct error *error)
 void crypto_secure_heap(struct crypto_secure_heap *ret_heap)
 {
     pthread_mutex_lock(&secure_heap.lock);
+    /* OpenSSL 3.0 crashes when it is asked what a heap that was never made holds. */
+    size_t used = CRYPTO_secure_malloc_initialized() == 1 ? CRYPTO_secure_used() : 0;
     *ret_heap = (struct crypto_secure_heap){
-        .bytes = secure_heap.bytes, .used = CRYPTO_secure_used(), .locked = secure_heap.locked};
+        .bytes = secure_heap.bytes, .used = used, .locked = secure_heap.locked};
     pthread_mutex_unlock(&secure_heap.lock);
 }
 

@@ -10,12 +10,15 @@
 #define LINE_BYTES 64
 
 /* Half of the secure heap is left to the keys themselves: a search needs 100 KiB of it, and with
- * many threads a key that was found would find no room. */
+ * many threads a key that was found would find no room. Where the provider is a module, the heap is
+ * its program's: there may be none, or one of unknown size, which is tried. */
 static bool secure_heap_has_room(size_t bytes)
 {
     struct crypto_secure_heap heap;
+    if (CRYPTO_secure_malloc_initialized() != 1)
+        return false;
     crypto_secure_heap(&heap);
-    return CRYPTO_secure_malloc_initialized() == 1 && heap.used + bytes <= heap.bytes / 2;
+    return heap.bytes == 0 || heap.used + bytes <= heap.bytes / 2;
 }
 
 void *scratch_new(size_t bytes)

@@ -153,6 +153,21 @@ static void keys_of_every_size_and_path(void)
     CHECK_INT(ERR_peek_error(), 0);
 }
 
+/* As in programs that load the module. */
+static void keys_are_made_without_a_secure_heap(void)
+{
+    struct crypto_secure_heap heap;
+    CHECK_INT(CRYPTO_secure_malloc_initialized(), 0);
+    crypto_secure_heap(&heap);
+    CHECK_INT(heap.bytes, 0);
+    CHECK_INT(heap.used, 0);
+    struct library library = library_new(false);
+    EVP_PKEY *key = key_of(library.context, 2048);
+    all_checks_pass(library.context, key);
+    EVP_PKEY_free(key);
+    library_free(&library);
+}
+
 static BIGNUM *number_of(const EVP_PKEY *key, const char *name)
 {
     BIGNUM *number = NULL;
@@ -371,6 +386,7 @@ static void spoiled_keys_are_kept_back(void)
 }
 
 static const struct test tests[] = {
+    TEST(keys_are_made_without_a_secure_heap),
     TEST(keys_of_every_size_and_path),
     TEST(other_keys_are_openssls),
     TEST(queries_choose),
