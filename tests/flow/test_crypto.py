@@ -94,6 +94,17 @@ class ModuleTest(FlowCase):
                 # The search tells of its steps by dots, OpenSSL's own of rounds as well.
                 self.assertNotIn("+", text)
 
+    def test_sample(self):
+        """Twenty keys, to the checks of the openssl program."""
+        paths = [path for path in ["ifma", "portable"] if path != "ifma" or BEST == "ifma"]
+        for path in paths:
+            for bits, count in [(2048, 5), (3072, 3), (4096, 2)]:
+                for _ in range(count * 2 // len(paths)):
+                    key, _ = self.genpkey(bits, "-pkeyopt", f"path:{path}")
+                    self.assertIn("RSA key ok", openssl("rsa", "-in", key, "-check", "-noout"))
+                    self.assertIn("Key is valid", openssl("pkey", "-in", key, "-check", "-noout"))
+                    self.assertIn("Key is valid", openssl("pkey", "-in", key, "-pubcheck", "-noout"))
+
     def test_other_keys(self):
         for bits, options in [(1024, []), (2048, ["-pkeyopt", "rsa_keygen_pubexp:3"]),
                               (2048, ["-pkeyopt", "rsa_keygen_primes:3"])]:
