@@ -34,6 +34,9 @@ struct ifma {
 
 /* Whether this build has the code and this machine can run it. */
 bool ifma_available(void);
+/* Zeroes the vector registers, which nothing else does once the last product is made or the last
+ * secret is copied. Only where ifma_available. */
+void ifma_wipe_registers(void);
 
 /* Odd moduli, one a lane, of exactly `bits` bits: 131 to 253, 1024, 1536 or 2048. */
 void ifma_set_moduli(struct ifma *ifma, unsigned bits,

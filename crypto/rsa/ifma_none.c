@@ -5,6 +5,10 @@
 
 #ifndef __AVX512IFMA__
 
+void ifma_wipe_registers(void)
+{
+}
+
 void ifma_set_moduli(struct ifma *ifma, unsigned bits,
                      const uint64_t numbers[RSA_LANES][RSA_LIMBS_MAX])
 {

@@ -197,5 +197,7 @@ bool rsa_search(unsigned bits, enum rsa_path path, const struct rsa_caller *call
     tester_free(search->hunt.tester);
     scratch_free(search, sizeof *search);
     stack_wipe();
+    if (ifma_available())
+        ifma_wipe_registers();
     return ok;
 }

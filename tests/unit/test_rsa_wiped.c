@@ -185,11 +185,57 @@ static void turn(struct job *job)
     CHECK(result == 0 || result == PTHREAD_BARRIER_SERIAL_THREAD);
 }
 
+/* What the vector registers hold, for whatever is spilled next. */
+static void registers_store(void)
+{
+#ifdef __x86_64__
+    static unsigned char registers[32 * 64];
+    if (!ifma_available())
+        return;
+    __asm__ volatile("vmovdqu64 %%zmm0, 0(%0)\n\t"
+                     "vmovdqu64 %%zmm1, 64(%0)\n\t"
+                     "vmovdqu64 %%zmm2, 128(%0)\n\t"
+                     "vmovdqu64 %%zmm3, 192(%0)\n\t"
+                     "vmovdqu64 %%zmm4, 256(%0)\n\t"
+                     "vmovdqu64 %%zmm5, 320(%0)\n\t"
+                     "vmovdqu64 %%zmm6, 384(%0)\n\t"
+                     "vmovdqu64 %%zmm7, 448(%0)\n\t"
+                     "vmovdqu64 %%zmm8, 512(%0)\n\t"
+                     "vmovdqu64 %%zmm9, 576(%0)\n\t"
+                     "vmovdqu64 %%zmm10, 640(%0)\n\t"
+                     "vmovdqu64 %%zmm11, 704(%0)\n\t"
+                     "vmovdqu64 %%zmm12, 768(%0)\n\t"
+                     "vmovdqu64 %%zmm13, 832(%0)\n\t"
+                     "vmovdqu64 %%zmm14, 896(%0)\n\t"
+                     "vmovdqu64 %%zmm15, 960(%0)\n\t"
+                     "vmovdqu64 %%zmm16, 1024(%0)\n\t"
+                     "vmovdqu64 %%zmm17, 1088(%0)\n\t"
+                     "vmovdqu64 %%zmm18, 1152(%0)\n\t"
+                     "vmovdqu64 %%zmm19, 1216(%0)\n\t"
+                     "vmovdqu64 %%zmm20, 1280(%0)\n\t"
+                     "vmovdqu64 %%zmm21, 1344(%0)\n\t"
+                     "vmovdqu64 %%zmm22, 1408(%0)\n\t"
+                     "vmovdqu64 %%zmm23, 1472(%0)\n\t"
+                     "vmovdqu64 %%zmm24, 1536(%0)\n\t"
+                     "vmovdqu64 %%zmm25, 1600(%0)\n\t"
+                     "vmovdqu64 %%zmm26, 1664(%0)\n\t"
+                     "vmovdqu64 %%zmm27, 1728(%0)\n\t"
+                     "vmovdqu64 %%zmm28, 1792(%0)\n\t"
+                     "vmovdqu64 %%zmm29, 1856(%0)\n\t"
+                     "vmovdqu64 %%zmm30, 1920(%0)\n\t"
+                     "vmovdqu64 %%zmm31, 1984(%0)\n\t"
+                     :
+                     : "r"(registers)
+                     : "memory");
+#endif
+}
+
 static void *search_thread(void *argument)
 {
     struct job *job = argument;
     struct error error;
     CHECK_OK(rsa_search(job->bits, job->path, &openssl_caller, job->numbers, NULL, &error), error);
+    registers_store();
     turn(job); /* the list is made, the numbers are freed, the memory is scanned */
     turn(job);
     return NULL;
