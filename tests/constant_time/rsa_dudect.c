@@ -55,10 +55,9 @@ static uint64_t now_ns(void)
 /* What a subtraction of the modulus where it is needed would do. */
 static void leak(void)
 {
-    static volatile uint64_t sink;
     if (work.numbers[0][1] != 0) /* never so with the fixed secret */
         for (unsigned i = 0; i < 4 * work.bits; i++)
-            sink += i;
+            verdict = i;
 }
 #else
 static void leak(void)
