@@ -179,13 +179,14 @@ static void secret_make(bool fixed)
     }
 }
 
-/* 2^(bits - 1) + 3 to base 2: long rows of zeros, for what would stop at them. */
+/* A little more than 2^(bits - 1), to base 2: long rows of zeros, for what would stop at them.
+ * Another number in each lane, as a round does with equal ones what they share only once. */
 static void fixed_make(void)
 {
     memset(work.fixed_numbers, 0, sizeof work.fixed_numbers);
     memset(work.fixed_bases, 0, sizeof work.fixed_bases);
     for (unsigned lane = 0; lane < RSA_LANES; lane++) {
-        work.fixed_numbers[lane][0] = 3;
+        work.fixed_numbers[lane][0] = 3 + 4 * lane;
         work.fixed_numbers[lane][(work.bits - 1) / LIMB_BITS] |= 1ULL
                                                                  << ((work.bits - 1) % LIMB_BITS);
         work.fixed_bases[lane][0] = 2;
