@@ -21,7 +21,7 @@ INTRODUCTIONS = {
                "certmill does. The CA checks http-01 answers through one webroot.",
     "realistic": "What is possible follows from the CA alone: each request of an order takes 50 ms, "
                  "validation and issuance 2 s; the limits are Let's Encrypt's. An order holds its "
-                 "place in flight during its requests and its validation, not while the CA issues. "
+                 "place in flight during its requests, not while the CA validates or issues. "
                  "The share is the rate reached, from the program's start to its end, by the one "
                  "possible. A start (the directory, a nonce) and an end (what the last order has "
                  "before it) that no client could fill are counted in the last share, which the "
@@ -83,16 +83,23 @@ def conditions(result):
             f"{on['load_before']:.1f}{removed}. The CA is {result['ca']}, on the same machine. {libraries}.")
 
 
+# What a reader who has a minute looks at; the rest is there for who opens it.
+UNFOLDED = ("targets", "clients")
+
+
 def markdown(result, charts_folder):
     parts = []
     for section in tables.SECTIONS:
         rows = result["sections"].get(section)
         if not rows:
             continue
-        parts += [f"### {tables.SECTIONS[section][0]}\n", introduction(section),
-                  tables.markdown(section, rows), *remarks(section, rows)]
+        title = tables.SECTIONS[section][0]
+        folded = section not in UNFOLDED
+        parts += [f"<details>\n<summary>{title}</summary>" if folded else f"### {title}",
+                  introduction(section), tables.markdown(section, rows), *remarks(section, rows)]
         parts += [f"![{words}]({charts_folder}/{name})" for name, words in CHARTS.get(section, ())
                   if name in result["charts"]]
+        parts += ["</details>"] if folded else []
     parts.append(conditions(result))
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
