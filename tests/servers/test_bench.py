@@ -53,7 +53,7 @@ class BenchTest(Case):
         self.assertTrue(sections["targets"])
         for name in result["charts"]:
             ElementTree.parse(self.folder / name)
-        self.assertIn("### By orders in flight", (self.folder / "result.md").read_text())
+        self.assertIn("<summary>By orders in flight</summary>", (self.folder / "result.md").read_text())
         self.assertEqual(list(self.folder.glob("certmill-bench-*")), [])
 
         # All is in the journal now. (In a work tree that is edited meanwhile it is not.)
