@@ -23,6 +23,20 @@ struct deploy_hook {
     struct deploy_hook *next;
 };
 
+/* An import into AWS Certificate Manager. */
+struct deploy_acm {
+    const char *profile; /* NULL: AWS's default profile */
+    const char *region;  /* NULL: the profile's */
+    const char *arn;     /* NULL: found again by the state, else a new one */
+    const struct deploy_tag *tags;
+    unsigned tag_count;
+    uint32_t line;
+    struct deploy_acm *next;
+};
+struct deploy_tag {
+    const char *key, *value;
+};
+
 struct manifest_entry {
     const char *name;
     const char *const *domains; /* as identifiers of the order: lower case, A-labels, no repeats */
@@ -38,22 +52,45 @@ struct manifest_entry {
     gid_t gid;
     uint32_t line;
     const struct deploy_hook *deploy; /* NULL: none; shared between entries that inherit it */
+    const struct deploy_acm *acm;     /* likewise */
     uint64_t digest; /* XXH3 of the set of names and the key type: another => reissue */
 };
 
+/* A Route 53 zone that belongs to another account than the solver's profile. */
+struct route53_zone {
+    const char *name;    /* lower case, without the final dot */
+    const char *id;      /* NULL: looked up */
+    const char *profile; /* NULL: the solver's */
+    struct route53_zone *next;
+};
+struct manifest_route53 {
+    bool given;
+    const char *profile;              /* NULL: AWS's default profile */
+    const struct route53_zone *zones; /* NULL: whatever the profile's account has */
+    const char *resolver; /* "127.0.0.1:53", for CNAMEs of _acme-challenge; NULL: the system's */
+};
+
 struct manifest_solvers {
-    const char *http_listen;    /* "0.0.0.0:80" by default */
-    const char *http_webroot;   /* NULL: the embedded responder */
-    const char *alpn_listen;    /* "0.0.0.0:443" by default */
-    const char *dns_hook;       /* NULL: none; absolute, or beside the manifest */
-    unsigned dns_propagation_s; /* wait after a batch; 10 by default */
-    unsigned dns_timeout_s;     /* for one call of the hook; 300 by default */
+    const char *http_listen;         /* "0.0.0.0:80" by default */
+    const char *http_webroot;        /* NULL: the embedded responder */
+    const char *alpn_listen;         /* "0.0.0.0:443" by default */
+    const char *dns_hook;            /* NULL: none; absolute, or beside the manifest */
+    unsigned dns_propagation_s;      /* wait after a batch; 10 by default */
+    unsigned dns_timeout_s;          /* for one call of the hook; 300 by default */
+    struct manifest_route53 route53; /* instead of a hook */
 };
 
 struct manifest_limits {
     unsigned in_flight;         /* orders, a CA; 1000 by default */
     double requests_per_second; /* a CA; 200 by default; 0: no limit */
     unsigned order_timeout_s;   /* an order not done by then is parked for the next run; 600 */
+};
+
+struct manifest_aws {
+    double imports_per_second;   /* an account and region; 1 by default */
+    unsigned imports_per_year;   /* likewise, for warnings: 5000 by default */
+    unsigned certificates_limit; /* likewise: 2500 */
+    bool drift;                  /* look whether ACM still holds what was imported; true */
 };
 
 struct manifest {
@@ -63,6 +100,8 @@ struct manifest {
     const char *state_folder;  /* likewise */
     struct manifest_solvers solvers;
     struct manifest_limits limits;
+    struct manifest_aws aws;
+    bool has_acm;           /* any entry has an ACM target */
     enum crypto_way crypto; /* who makes keys */
     struct manifest_entry *entries;
     size_t count;
