@@ -11,13 +11,13 @@ const char *certificate_status_name(enum certificate_status status)
     return (size_t)status < sizeof names / sizeof names[0] ? names[status] : "unknown";
 }
 
-static const char *text_at(sqlite3_stmt *row, int column)
+const char *state_text_at(sqlite3_stmt *row, int column)
 {
     const char *text = (const char *)sqlite3_column_text(row, column);
     return text != NULL ? text : "";
 }
 
-static unsigned unsigned_at(sqlite3_stmt *row, int column)
+unsigned state_unsigned_at(sqlite3_stmt *row, int column)
 {
     int64_t value = sqlite3_column_int64(row, column);
     return value > 0 && value <= UINT32_MAX ? (unsigned)value : 0;
@@ -30,32 +30,31 @@ static unsigned unsigned_at(sqlite3_stmt *row, int column)
 
 static struct state_certificate certificate_at(sqlite3_stmt *row)
 {
-    unsigned status = unsigned_at(row, 1);
+    unsigned status = state_unsigned_at(row, 1);
     return (struct state_certificate){
-        .name = text_at(row, 0),
+        .name = state_text_at(row, 0),
         .status =
             status <= CERTIFICATE_PENDING ? (enum certificate_status)status : CERTIFICATE_UNKNOWN,
         .digest = (uint64_t)sqlite3_column_int64(row, 2),
-        .sequence = unsigned_at(row, 3),
+        .sequence = state_unsigned_at(row, 3),
         .not_before = sqlite3_column_int64(row, 4),
         .not_after = sqlite3_column_int64(row, 5),
         .issued_at = sqlite3_column_int64(row, 6),
-        .serial = text_at(row, 7),
-        .issuer = text_at(row, 8),
-        .key = text_at(row, 9),
-        .account = text_at(row, 10),
-        .directory = text_at(row, 11),
-        .names = text_at(row, 12),
-        .failures = unsigned_at(row, 13),
+        .serial = state_text_at(row, 7),
+        .issuer = state_text_at(row, 8),
+        .key = state_text_at(row, 9),
+        .account = state_text_at(row, 10),
+        .directory = state_text_at(row, 11),
+        .names = state_text_at(row, 12),
+        .failures = state_unsigned_at(row, 13),
         .attempted_at = sqlite3_column_int64(row, 14),
-        .last_error = text_at(row, 15),
-        .deployed_sequence = unsigned_at(row, 16),
+        .last_error = state_text_at(row, 15),
+        .deployed_sequence = state_unsigned_at(row, 16),
     };
 }
 
-/* Calls `each` with the statement for every row, until it says false. */
-static bool walk(struct state *state, const char *sql,
-                 bool (*each)(void *context, sqlite3_stmt *row), void *context, struct error *error)
+bool state_walk(struct state *state, const char *sql,
+                bool (*each)(void *context, sqlite3_stmt *row), void *context, struct error *error)
 {
     sqlite3 *database = state_reader(state);
     sqlite3_stmt *statement;
@@ -87,7 +86,7 @@ bool state_certificates(struct state *state,
                         void *context, struct error *error)
 {
     struct certificate_walk to = {each, context};
-    return walk(state, CERTIFICATE_COLUMNS "ORDER BY name", certificate_row, &to, error);
+    return state_walk(state, CERTIFICATE_COLUMNS "ORDER BY name", certificate_row, &to, error);
 }
 
 struct order_walk {
@@ -99,13 +98,13 @@ static bool order_row(void *context, sqlite3_stmt *row)
 {
     struct order_walk *to = context;
     struct state_order order = {
-        .name = text_at(row, 0),
+        .name = state_text_at(row, 0),
         .stage = sqlite3_column_int64(row, 1) == ORDER_PLACED ? ORDER_PLACED : ORDER_INTENDED,
         .digest = (uint64_t)sqlite3_column_int64(row, 2),
-        .sequence = unsigned_at(row, 3),
-        .account = text_at(row, 4),
-        .directory = text_at(row, 5),
-        .url = text_at(row, 6),
+        .sequence = state_unsigned_at(row, 3),
+        .account = state_text_at(row, 4),
+        .directory = state_text_at(row, 5),
+        .url = state_text_at(row, 6),
         .placed_at = sqlite3_column_int64(row, 7),
     };
     return to->each(to->context, &order);
@@ -115,10 +114,10 @@ bool state_orders(struct state *state, bool (*each)(void *context, const struct 
                   void *context, struct error *error)
 {
     struct order_walk to = {each, context};
-    return walk(state,
-                "SELECT name, stage, digest, sequence, account, directory, url, placed_at "
-                "FROM open_order ORDER BY name",
-                order_row, &to, error);
+    return state_walk(state,
+                      "SELECT name, stage, digest, sequence, account, directory, url, placed_at "
+                      "FROM open_order ORDER BY name",
+                      order_row, &to, error);
 }
 
 struct record_walk {
@@ -130,10 +129,10 @@ static bool record_row(void *context, sqlite3_stmt *row)
 {
     struct record_walk *to = context;
     struct state_record record = {
-        .name = text_at(row, 0),
-        .solver = text_at(row, 1),
-        .fqdn = text_at(row, 2),
-        .value = text_at(row, 3),
+        .name = state_text_at(row, 0),
+        .solver = state_text_at(row, 1),
+        .fqdn = state_text_at(row, 2),
+        .value = state_text_at(row, 3),
     };
     return to->each(to->context, &record);
 }
@@ -142,10 +141,10 @@ bool state_records(struct state *state, bool (*each)(void *context, const struct
                    void *context, struct error *error)
 {
     struct record_walk to = {each, context};
-    return walk(state,
-                "SELECT name, solver, fqdn, value FROM solver_record "
-                "ORDER BY name, solver, fqdn, value",
-                record_row, &to, error);
+    return state_walk(state,
+                      "SELECT name, solver, fqdn, value FROM solver_record "
+                      "ORDER BY name, solver, fqdn, value",
+                      record_row, &to, error);
 }
 
 static bool keep_texts(struct arena *arena, struct state_certificate *row)

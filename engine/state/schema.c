@@ -49,6 +49,31 @@ static const char *const migrations[] = {
     "  value TEXT NOT NULL,"
     "  PRIMARY KEY (name, solver, fqdn, value)"
     ") STRICT, WITHOUT ROWID;",
+
+    "CREATE TABLE import ("
+    "  name TEXT NOT NULL,"
+    "  profile TEXT NOT NULL,"
+    "  region TEXT NOT NULL,"
+    "  given_arn TEXT NOT NULL,"
+    "  account TEXT NOT NULL DEFAULT '',"
+    "  arn TEXT NOT NULL DEFAULT '',"
+    "  sequence INTEGER NOT NULL DEFAULT 0,"
+    "  digest INTEGER NOT NULL DEFAULT 0,"
+    "  serial TEXT NOT NULL DEFAULT '',"
+    "  not_after INTEGER NOT NULL DEFAULT 0,"
+    "  imported_at INTEGER NOT NULL DEFAULT 0,"
+    "  attempted_at INTEGER NOT NULL DEFAULT 0,"
+    "  failures INTEGER NOT NULL DEFAULT 0,"
+    "  last_error TEXT NOT NULL DEFAULT '',"
+    "  PRIMARY KEY (name, profile, region, given_arn)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE import_day ("
+    "  account TEXT NOT NULL,"
+    "  region TEXT NOT NULL,"
+    "  day INTEGER NOT NULL,"
+    "  imports INTEGER NOT NULL,"
+    "  PRIMARY KEY (account, region, day)"
+    ") STRICT, WITHOUT ROWID;",
 };
 
 int schema_version_latest(void)
@@ -152,6 +177,8 @@ int schema_check(sqlite3 *database)
         "SELECT (SELECT max(name) FROM certificate) >= (SELECT min(name) FROM certificate)",
         "SELECT (SELECT max(name) FROM open_order) >= (SELECT min(name) FROM open_order)",
         "SELECT (SELECT max(name) FROM solver_record) >= (SELECT min(name) FROM solver_record)",
+        "SELECT (SELECT max(name) FROM import) >= (SELECT min(name) FROM import)",
+        "SELECT (SELECT max(account) FROM import_day) >= (SELECT min(account) FROM import_day)",
     };
     int64_t ordered = 0;
     for (size_t i = 0; code == SQLITE_OK && i < sizeof ends / sizeof ends[0]; i++)

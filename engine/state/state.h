@@ -56,6 +56,29 @@ struct state_record {
     const char *name, *solver, *fqdn, *value;
 };
 
+/* What one ACM target of a certificate holds, a row of table `import`. Key: name, profile, region,
+ * given_arn, as the manifest gives the target. Texts are "" when there is none. */
+struct state_import {
+    const char *name, *profile, *region, *given_arn;
+    const char *account; /* AWS account id */
+    const char *arn;     /* "": an import without ARN was intended and may have been sent */
+    unsigned sequence;   /* the archive folder whose content it holds; 0: none yet */
+    uint64_t digest;     /* XXH3 of leaf and chain that it holds; 0: none */
+    const char *serial;
+    int64_t not_after;
+    int64_t imported_at; /* as ACM says; 0: not known */
+    int64_t attempted_at;
+    unsigned failures; /* in a row */
+    const char *last_error;
+};
+
+/* How many imports an AWS account and region took on a day: ACM limits them over 365 days. */
+struct state_import_day {
+    const char *account, *region;
+    int64_t day; /* since 1970-01-01 UTC */
+    unsigned imports;
+};
+
 /* Opens or makes the database (0600, in a folder of 0700) and brings an older schema up to date. A
  * damaged one, or one of a newer version, is ERROR_STATE and says what to do. Does not lock out a
  * second run: the caller holds file_lock(STATE/lock). `read_only` fails with ERROR_NOT_FOUND when
@@ -74,6 +97,13 @@ bool state_orders(struct state *state, bool (*each)(void *context, const struct 
                   void *context, struct error *error) MUST_USE;
 bool state_records(struct state *state, bool (*each)(void *context, const struct state_record *row),
                    void *context, struct error *error) MUST_USE;
+/* By name, profile, region, given ARN. */
+bool state_imports(struct state *state, bool (*each)(void *context, const struct state_import *row),
+                   void *context, struct error *error) MUST_USE;
+/* By account, region, day; of the last 366 days before each account and region's last import. */
+bool state_import_days(struct state *state,
+                       bool (*each)(void *context, const struct state_import_day *row),
+                       void *context, struct error *error) MUST_USE;
 /* One row; false with ERROR_NOT_FOUND when there is none. Texts go to the arena. */
 bool state_certificate_find(struct state *state, const char *name, struct arena *arena,
                             struct state_certificate *ret_row, struct error *error) MUST_USE;
@@ -91,6 +121,13 @@ enum state_change_kind {
     STATE_DEPLOYED,       /* certificate: name, deployed_sequence */
     STATE_RECORD_MADE,    /* record */
     STATE_RECORD_REMOVED, /* record */
+    STATE_IMPORT_INTENDED, /* import: key, account, attempted_at; keeps what it holds */
+    STATE_IMPORTED,        /* import: all; clears failures and last_error; counts an import of the
+                              account and region on the day of attempted_at */
+    STATE_IMPORT_KEPT,     /* the same without counting: adopted, unchanged, seen */
+    STATE_IMPORT_FAILED,   /* import: key, account, attempted_at, last_error (cut); keeps what it
+                              holds, counts the failure */
+    STATE_IMPORT_GONE,     /* import: key */
 };
 
 /* One change. The caller owns it and what it points to until state_post; the state copies nothing,
@@ -106,6 +143,7 @@ struct state_change {
         struct state_certificate certificate;
         struct state_order order;
         struct state_record record;
+        struct state_import import;
     };
     uint64_t id; /* the caller's */
     void *owner; /* the caller's */

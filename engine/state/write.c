@@ -56,7 +56,7 @@ static const char *const change_sql[CHANGE_COUNT] = {
 _Static_assert(CERTIFICATE_ISSUED == 1 && CERTIFICATE_FAILED == 2 && CERTIFICATE_PENDING == 3,
                "the statements above hold these numbers");
 
-static bool bind_texts(sqlite3_stmt *statement, int first, const char *const *texts, size_t count)
+bool state_bind_texts(sqlite3_stmt *statement, int first, const char *const *texts, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (sqlite3_bind_text(statement, first + (int)i, texts[i] != NULL ? texts[i] : "", -1,
@@ -65,7 +65,7 @@ static bool bind_texts(sqlite3_stmt *statement, int first, const char *const *te
     return true;
 }
 
-static bool bind_numbers(sqlite3_stmt *statement, int first, const int64_t *numbers, size_t count)
+bool state_bind_numbers(sqlite3_stmt *statement, int first, const int64_t *numbers, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (sqlite3_bind_int64(statement, first + (int)i, numbers[i]) != SQLITE_OK)
@@ -73,8 +73,7 @@ static bool bind_numbers(sqlite3_stmt *statement, int first, const int64_t *numb
     return true;
 }
 
-/* Runs a statement whose values are bound. */
-static bool finish(sqlite3_stmt *statement)
+bool state_step(sqlite3_stmt *statement)
 {
     (void)sqlite3_step(statement);
     return sqlite3_reset(statement) == SQLITE_OK;
@@ -83,7 +82,7 @@ static bool finish(sqlite3_stmt *statement)
 static bool run_named(struct state *state, enum change_statement which, const char *name)
 {
     sqlite3_stmt *statement = state->changes[which];
-    return bind_texts(statement, 1, &name, 1) && finish(statement);
+    return state_bind_texts(statement, 1, &name, 1) && state_step(statement);
 }
 
 static bool put_order(struct state *state, const struct state_order *order, enum order_stage stage)
@@ -92,9 +91,10 @@ static bool put_order(struct state *state, const struct state_order *order, enum
     const char *texts[] = {order->account, order->directory,
                            stage == ORDER_PLACED ? order->url : ""};
     int64_t numbers[] = {stage, (int64_t)order->digest, order->sequence};
-    return bind_texts(statement, 1, &order->name, 1) && bind_numbers(statement, 2, numbers, 3) &&
-           bind_texts(statement, 5, texts, 3) && bind_numbers(statement, 8, &order->placed_at, 1) &&
-           finish(statement);
+    return state_bind_texts(statement, 1, &order->name, 1) &&
+           state_bind_numbers(statement, 2, numbers, 3) &&
+           state_bind_texts(statement, 5, texts, 3) &&
+           state_bind_numbers(statement, 8, &order->placed_at, 1) && state_step(statement);
 }
 
 static bool put_issued(struct state *state, const struct state_certificate *row)
@@ -105,15 +105,14 @@ static bool put_issued(struct state *state, const struct state_certificate *row)
     const char *texts[] = {row->serial,  row->issuer,    row->key,
                            row->account, row->directory, row->names};
     int64_t attempted_at = row->attempted_at != 0 ? row->attempted_at : row->issued_at;
-    return bind_texts(statement, 1, &row->name, 1) && bind_numbers(statement, 2, numbers, 5) &&
-           bind_texts(statement, 7, texts, 6) && bind_numbers(statement, 13, &attempted_at, 1) &&
-           finish(statement) && run_named(state, CHANGE_ORDER_DELETE, row->name);
+    return state_bind_texts(statement, 1, &row->name, 1) &&
+           state_bind_numbers(statement, 2, numbers, 5) &&
+           state_bind_texts(statement, 7, texts, 6) &&
+           state_bind_numbers(statement, 13, &attempted_at, 1) && state_step(statement) &&
+           run_named(state, CHANGE_ORDER_DELETE, row->name);
 }
 
-/* Copies at most STATE_ERROR_MAX bytes of whole UTF-8 sequences; "?" for a byte that belongs to
- * none (an error's text may have been cut within one), so that what is kept can be written as JSON.
- */
-static void error_text_copy(const char *text, char *copy)
+void state_error_text_copy(const char *text, char *copy)
 {
     size_t left = strlen(text);
     size_t used = 0;
@@ -138,11 +137,11 @@ static bool put_failed(struct state *state, const struct state_change *change)
     const struct state_certificate *row = &change->certificate;
     sqlite3_stmt *statement = state->changes[CHANGE_FAILED];
     char text[STATE_ERROR_MAX + 1];
-    error_text_copy(row->last_error != NULL ? row->last_error : "", text);
+    state_error_text_copy(row->last_error != NULL ? row->last_error : "", text);
     const char *last_error = text;
-    bool ok = bind_texts(statement, 1, &row->name, 1) &&
-              bind_numbers(statement, 2, &row->attempted_at, 1) &&
-              bind_texts(statement, 3, &last_error, 1) && finish(statement);
+    bool ok = state_bind_texts(statement, 1, &row->name, 1) &&
+              state_bind_numbers(statement, 2, &row->attempted_at, 1) &&
+              state_bind_texts(statement, 3, &last_error, 1) && state_step(statement);
     /* The statement outlives `text`. */
     (void)sqlite3_clear_bindings(statement);
     return ok && (change->keep_order || run_named(state, CHANGE_ORDER_DELETE, row->name));
@@ -153,15 +152,16 @@ static bool put_number(struct state *state, enum change_statement which, const c
                        int64_t number)
 {
     sqlite3_stmt *statement = state->changes[which];
-    return bind_texts(statement, 1, &name, 1) && bind_numbers(statement, 2, &number, 1) &&
-           finish(statement);
+    return state_bind_texts(statement, 1, &name, 1) &&
+           state_bind_numbers(statement, 2, &number, 1) && state_step(statement);
 }
 
 static bool put_record(struct state *state, enum change_statement which,
                        const struct state_record *record)
 {
     const char *texts[] = {record->name, record->solver, record->fqdn, record->value};
-    return bind_texts(state->changes[which], 1, texts, 4) && finish(state->changes[which]);
+    return state_bind_texts(state->changes[which], 1, texts, 4) &&
+           state_step(state->changes[which]);
 }
 
 static bool apply(struct state *state, const struct state_change *change)
@@ -188,6 +188,12 @@ static bool apply(struct state *state, const struct state_change *change)
         return put_record(state, CHANGE_RECORD_PUT, &change->record);
     case STATE_RECORD_REMOVED:
         return put_record(state, CHANGE_RECORD_DELETE, &change->record);
+    case STATE_IMPORT_INTENDED:
+    case STATE_IMPORTED:
+    case STATE_IMPORT_KEPT:
+    case STATE_IMPORT_FAILED:
+    case STATE_IMPORT_GONE:
+        return import_apply(state, change);
     }
     return true;
 }
@@ -196,14 +202,14 @@ static bool apply(struct state *state, const struct state_change *change)
  * group. */
 static struct message *commit_group(struct state *state, struct message *first)
 {
-    bool ok = finish(state->changes[CHANGE_BEGIN]);
+    bool ok = state_step(state->changes[CHANGE_BEGIN]);
     struct message *end = first;
     size_t count = 0;
     for (; end != NULL && end->kind == MESSAGE_CHANGE && count < GROUP_MAX; end = end->next) {
         ok = ok && apply(state, (struct state_change *)end);
         count++;
     }
-    ok = ok && finish(state->changes[CHANGE_COMMIT]);
+    ok = ok && state_step(state->changes[CHANGE_COMMIT]);
     if (ok) {
         atomic_fetch_add(&state->change_count, count);
         atomic_fetch_add(&state->commit_count, 1);
@@ -211,7 +217,7 @@ static struct message *commit_group(struct state *state, struct message *first)
     }
     state_error(state->path, state->database, "writing the state database", &state->failure);
     if (!sqlite3_get_autocommit(state->database))
-        (void)finish(state->changes[CHANGE_ROLLBACK]);
+        (void)state_step(state->changes[CHANGE_ROLLBACK]);
     return end;
 }
 
@@ -264,7 +270,9 @@ bool state_start(struct state *state, unsigned gather_ms, struct error *error)
         return error_set(error, ERROR_STATE, "%s was opened for reading only", state->path);
     for (size_t i = 0; i < CHANGE_COUNT; i++)
         if (state->changes[i] == NULL)
-            TRY(state_prepare(state, state->database, change_sql[i], &state->changes[i], error));
+            TRY(state_prepare(state, state->database,
+                              change_sql[i] != NULL ? change_sql[i] : import_sql[i],
+                              &state->changes[i], error));
     /* What reads from now on does so through its own connection. */
     sqlite3_finalize(state->find);
     state->find = NULL;

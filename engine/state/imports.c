@@ -1,0 +1,161 @@
+/* What ACM targets hold, and how many imports each account and region took: changes and walks. */
+#include "state/state_internal.h"
+
+#define DAY_S 86400
+/* ACM counts imports over 365 days; the day of the import itself is one more. */
+#define DAYS_KEPT 366
+
+/* Parameters 1 to 4 are the key. An account that is not known yet leaves the known one. */
+const char *const import_sql[CHANGE_COUNT] = {
+    [CHANGE_IMPORT_INTENDED] =
+        "INSERT INTO import (name, profile, region, given_arn, account, attempted_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+        " ON CONFLICT (name, profile, region, given_arn) DO UPDATE SET"
+        " account = iif(?5 = '', account, ?5), attempted_at = ?6",
+    [CHANGE_IMPORT_PUT] =
+        "INSERT OR REPLACE INTO import (name, profile, region, given_arn, account, arn, serial,"
+        " sequence, digest, not_after, imported_at, attempted_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    [CHANGE_IMPORT_FAILED] =
+        "INSERT INTO import (name, profile, region, given_arn, account, last_error, attempted_at,"
+        " failures) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)"
+        " ON CONFLICT (name, profile, region, given_arn) DO UPDATE SET"
+        " account = iif(?5 = '', account, ?5), last_error = ?6, attempted_at = ?7,"
+        " failures = failures + 1",
+    [CHANGE_IMPORT_DELETE] =
+        "DELETE FROM import WHERE name = ?1 AND profile = ?2 AND region = ?3 AND given_arn = ?4",
+    [CHANGE_IMPORT_DAY_ADD] =
+        "INSERT INTO import_day (account, region, day, imports) VALUES (?1, ?2, ?3, 1)"
+        " ON CONFLICT (account, region, day) DO UPDATE SET imports = imports + 1",
+    [CHANGE_IMPORT_DAY_FORGET] =
+        "DELETE FROM import_day WHERE account = ?1 AND region = ?2 AND day <= ?3",
+};
+
+static bool bind_key(sqlite3_stmt *statement, const struct state_import *row)
+{
+    const char *texts[] = {row->name, row->profile, row->region, row->given_arn};
+    return state_bind_texts(statement, 1, texts, 4);
+}
+
+static bool put_intended(struct state *state, const struct state_import *row)
+{
+    sqlite3_stmt *statement = state->changes[CHANGE_IMPORT_INTENDED];
+    return bind_key(statement, row) && state_bind_texts(statement, 5, &row->account, 1) &&
+           state_bind_numbers(statement, 6, &row->attempted_at, 1) && state_step(statement);
+}
+
+static bool put_held(struct state *state, const struct state_import *row)
+{
+    sqlite3_stmt *statement = state->changes[CHANGE_IMPORT_PUT];
+    const char *texts[] = {row->account, row->arn, row->serial};
+    int64_t numbers[] = {row->sequence, (int64_t)row->digest, row->not_after, row->imported_at,
+                         row->attempted_at};
+    return bind_key(statement, row) && state_bind_texts(statement, 5, texts, 3) &&
+           state_bind_numbers(statement, 8, numbers, 5) && state_step(statement);
+}
+
+static bool put_failed(struct state *state, const struct state_import *row)
+{
+    sqlite3_stmt *statement = state->changes[CHANGE_IMPORT_FAILED];
+    char text[STATE_ERROR_MAX + 1];
+    state_error_text_copy(row->last_error != NULL ? row->last_error : "", text);
+    const char *texts[] = {row->account, text};
+    bool ok = bind_key(statement, row) && state_bind_texts(statement, 5, texts, 2) &&
+              state_bind_numbers(statement, 7, &row->attempted_at, 1) && state_step(statement);
+    /* The statement outlives `text`. */
+    (void)sqlite3_clear_bindings(statement);
+    return ok;
+}
+
+static bool count_import(struct state *state, const struct state_import *row)
+{
+    const char *texts[] = {row->account, row->region};
+    int64_t day = row->attempted_at / DAY_S;
+    int64_t forgotten = day - DAYS_KEPT;
+    sqlite3_stmt *add = state->changes[CHANGE_IMPORT_DAY_ADD];
+    sqlite3_stmt *forget = state->changes[CHANGE_IMPORT_DAY_FORGET];
+    return state_bind_texts(add, 1, texts, 2) && state_bind_numbers(add, 3, &day, 1) &&
+           state_step(add) && state_bind_texts(forget, 1, texts, 2) &&
+           state_bind_numbers(forget, 3, &forgotten, 1) && state_step(forget);
+}
+
+bool import_apply(struct state *state, const struct state_change *change)
+{
+    const struct state_import *row = &change->import;
+    if (change->kind == STATE_IMPORT_INTENDED)
+        return put_intended(state, row);
+    if (change->kind == STATE_IMPORT_KEPT)
+        return put_held(state, row);
+    if (change->kind == STATE_IMPORTED)
+        return put_held(state, row) && count_import(state, row);
+    if (change->kind == STATE_IMPORT_FAILED)
+        return put_failed(state, row);
+    sqlite3_stmt *statement = state->changes[CHANGE_IMPORT_DELETE];
+    return bind_key(statement, row) && state_step(statement);
+}
+
+struct import_walk {
+    bool (*each)(void *context, const struct state_import *row);
+    void *context;
+};
+
+static bool import_row(void *context, sqlite3_stmt *row)
+{
+    struct import_walk *to = context;
+    struct state_import import = {
+        .name = state_text_at(row, 0),
+        .profile = state_text_at(row, 1),
+        .region = state_text_at(row, 2),
+        .given_arn = state_text_at(row, 3),
+        .account = state_text_at(row, 4),
+        .arn = state_text_at(row, 5),
+        .sequence = state_unsigned_at(row, 6),
+        .digest = (uint64_t)sqlite3_column_int64(row, 7),
+        .serial = state_text_at(row, 8),
+        .not_after = sqlite3_column_int64(row, 9),
+        .imported_at = sqlite3_column_int64(row, 10),
+        .attempted_at = sqlite3_column_int64(row, 11),
+        .failures = state_unsigned_at(row, 12),
+        .last_error = state_text_at(row, 13),
+    };
+    return to->each(to->context, &import);
+}
+
+bool state_imports(struct state *state, bool (*each)(void *context, const struct state_import *row),
+                   void *context, struct error *error)
+{
+    struct import_walk to = {each, context};
+    return state_walk(state,
+                      "SELECT name, profile, region, given_arn, account, arn, sequence, digest,"
+                      " serial, not_after, imported_at, attempted_at, failures, last_error"
+                      " FROM import ORDER BY name, profile, region, given_arn",
+                      import_row, &to, error);
+}
+
+struct day_walk {
+    bool (*each)(void *context, const struct state_import_day *row);
+    void *context;
+};
+
+static bool day_row(void *context, sqlite3_stmt *row)
+{
+    struct day_walk *to = context;
+    struct state_import_day day = {
+        .account = state_text_at(row, 0),
+        .region = state_text_at(row, 1),
+        .day = sqlite3_column_int64(row, 2),
+        .imports = state_unsigned_at(row, 3),
+    };
+    return to->each(to->context, &day);
+}
+
+bool state_import_days(struct state *state,
+                       bool (*each)(void *context, const struct state_import_day *row),
+                       void *context, struct error *error)
+{
+    struct day_walk to = {each, context};
+    return state_walk(state,
+                      "SELECT account, region, day, imports FROM import_day"
+                      " ORDER BY account, region, day",
+                      day_row, &to, error);
+}
