@@ -108,7 +108,7 @@ static bool requests_allowed(struct weather *weather, const struct weather_quest
         settings->requests_shared[question->endpoint] ? CA_ENDPOINTS : (uint64_t)question->endpoint;
     uint64_t key = XXH3_64bits_withSeed(question->address, strlen(question->address), place);
     int64_t wait_us = 0;
-    if (bucket_take(weather->buckets, key, rule, question->now_us, &wait_us))
+    if (buckets_take(weather->buckets, key, rule, question->now_us, &wait_us))
         return true;
     atomic_fetch_add_explicit(&weather->limited[LIMIT_REQUESTS], 1, memory_order_relaxed);
     fate_refuse(fate, 503, "rateLimited", "Service busy; retry later.");

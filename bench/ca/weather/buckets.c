@@ -134,14 +134,14 @@ static bool bucket_ask(struct buckets *buckets, uint64_t key, const struct bucke
     return has;
 }
 
-bool bucket_take(struct buckets *buckets, uint64_t key, const struct bucket_rule *rule,
-                 int64_t now_us, int64_t *ret_wait_us)
+bool buckets_take(struct buckets *buckets, uint64_t key, const struct bucket_rule *rule,
+                  int64_t now_us, int64_t *ret_wait_us)
 {
     return bucket_ask(buckets, key, rule, now_us, true, ret_wait_us);
 }
 
-bool bucket_has(struct buckets *buckets, uint64_t key, const struct bucket_rule *rule,
-                int64_t now_us, int64_t *ret_wait_us)
+bool buckets_have(struct buckets *buckets, uint64_t key, const struct bucket_rule *rule,
+                  int64_t now_us, int64_t *ret_wait_us)
 {
     return bucket_ask(buckets, key, rule, now_us, false, ret_wait_us);
 }

@@ -14,9 +14,9 @@ void buckets_forget(struct buckets *buckets); /* all are full again */
 
 /* Takes one token from the bucket `key`, or looks whether it could. When there is none:
  * false, and the microseconds until there is one. Without memory buckets count as full. */
-bool bucket_take(struct buckets *buckets, uint64_t key, const struct bucket_rule *rule,
-                 int64_t now_us, int64_t *ret_wait_us);
-bool bucket_has(struct buckets *buckets, uint64_t key, const struct bucket_rule *rule,
-                int64_t now_us, int64_t *ret_wait_us);
+bool buckets_take(struct buckets *buckets, uint64_t key, const struct bucket_rule *rule,
+                  int64_t now_us, int64_t *ret_wait_us);
+bool buckets_have(struct buckets *buckets, uint64_t key, const struct bucket_rule *rule,
+                  int64_t now_us, int64_t *ret_wait_us);
 
 #endif

@@ -138,9 +138,9 @@ bool weather_may_order(void *context, const struct acme_wish *wish,
     if (wish->renewal)
         return true;
     pthread_rwlock_rdlock(&weather->lock);
-    struct finding found = limits_walk(weather, wish, bucket_has);
+    struct finding found = limits_walk(weather, wish, buckets_have);
     if (found.limit == LIMIT_KINDS)
-        found = limits_walk(weather, wish, bucket_take);
+        found = limits_walk(weather, wish, buckets_take);
     bool may = found.limit == LIMIT_KINDS;
     if (!may) {
         atomic_fetch_add_explicit(&weather->limited[found.limit], 1, memory_order_relaxed);
