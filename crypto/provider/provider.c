@@ -85,6 +85,7 @@ static void provider_free(void *context)
     struct provider *provider = context;
     OSSL_LIB_CTX_free(provider->library);
     OPENSSL_free(provider);
+    rsa_search_release();
 }
 
 /* What openssl.cnf says. */
@@ -114,6 +115,7 @@ int certmill_provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *up
     struct provider *provider = OPENSSL_zalloc(sizeof *provider);
     if (provider == NULL)
         return 0;
+    rsa_search_hold();
     provider->core = core;
     provider->path = RSA_PATH_AUTO;
     if (!provider_configure(provider, get_params) ||

@@ -76,6 +76,12 @@ struct rsa_search_counts {
     unsigned refused;         /* likely primes that were none */
 };
 
+/* All searches share tables of small primes, 660 KB, which the first one makes. They stay until the
+ * last of those who hold them lets go, which nobody may do while a search is under way; where
+ * nobody holds them, for good. */
+void rsa_search_hold(void);
+void rsa_search_release(void);
+
 /* Finds a key of 2048, 3072 or 4096 bits. Checked are the lengths, |p - q| > 2^(bits/2 - 100) and
  * d > 2^(bits/2); the pairwise test is the caller's. `counts` may be NULL. ERROR_CONFIG for other
  * sizes and for a path that this processor cannot go, ERROR_CRYPTO when no random bytes came,

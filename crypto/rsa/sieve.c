@@ -4,15 +4,31 @@
 
 #include <openssl/crypto.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct sieve_tables tables;
-static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
+/* No search takes a lock for them, which a process forked meanwhile could find locked forever. */
+static _Atomic(struct sieve_tables *) tables;
+
+static struct {
+    pthread_mutex_t lock;
+    size_t count;
+} holders = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void tables_free(struct sieve_tables *made)
+{
+    if (made == NULL)
+        return;
+    free(made->primes);
+    free(made->inverses);
+    free(made);
+}
 
 /* All primes below the highest bound, and some more to make the last chunk full. */
-static void tables_make(void)
+static struct sieve_tables *tables_make(void)
 {
+    struct sieve_tables *made = calloc(1, sizeof *made);
     const unsigned limit = SIEVE_BOUND_MAX + (1U << 15);
     unsigned char *composite = calloc(limit, 1);
     uint32_t *primes = calloc(limit / 8, sizeof *primes);
@@ -29,20 +45,43 @@ static void tables_make(void)
     free(composite);
     count -= count % SIEVE_CHUNK;
     uint64_t *inverses = calloc(count / 2 + 1, sizeof *inverses);
-    if (count == 0 || inverses == NULL) {
+    if (count == 0 || inverses == NULL || made == NULL) {
         free(primes);
         free(inverses);
-        return;
+        free(made);
+        return NULL;
     }
     for (size_t i = 0; i < count / 2; i++)
         inverses[i] = limb_inverse((uint64_t)primes[2 * i] * primes[2 * i + 1]);
-    tables = (struct sieve_tables){.pairs = count / 2, .primes = primes, .inverses = inverses};
+    *made = (struct sieve_tables){.pairs = count / 2, .primes = primes, .inverses = inverses};
+    return made;
 }
 
 const struct sieve_tables *sieve_tables(void)
 {
-    pthread_once(&tables_once, tables_make);
-    return tables.primes != NULL ? &tables : NULL;
+    struct sieve_tables *found = atomic_load(&tables);
+    if (found != NULL)
+        return found;
+    struct sieve_tables *made = tables_make();
+    if (made == NULL || atomic_compare_exchange_strong(&tables, &found, made))
+        return made;
+    tables_free(made); /* another thread was faster */
+    return found;
+}
+
+void rsa_search_hold(void)
+{
+    pthread_mutex_lock(&holders.lock);
+    holders.count++;
+    pthread_mutex_unlock(&holders.lock);
+}
+
+void rsa_search_release(void)
+{
+    pthread_mutex_lock(&holders.lock);
+    if (--holders.count == 0)
+        tables_free(atomic_exchange(&tables, NULL));
+    pthread_mutex_unlock(&holders.lock);
 }
 
 /* a b / 2^32 modulo the prime, below twice the prime when a b is below 2^32 times it; exactly

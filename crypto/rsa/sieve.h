@@ -39,7 +39,7 @@ bool sieve_run(const struct sieve *sieve, struct sequence *one, struct sequence 
                struct error *error) MUST_USE;
 
 /* The primes from 3 on, `pairs` times two of them, and for each two neighbours 1 / product modulo
- * 2^64. Made once; NULL without memory. */
+ * 2^64. Made by the first who asks, and kept until the last holder lets go; NULL without memory. */
 struct sieve_tables {
     unsigned pairs;
     uint32_t *primes;

@@ -2,6 +2,7 @@
 as a module of the openssl program."""
 
 import os
+import re
 import subprocess
 import sys
 import unittest
@@ -143,6 +144,13 @@ class ModuleTest(FlowCase):
             key, text = self.genpkey(2048, load=[], **env)
             self.check(key, 2048)
             self.assertEqual("+" in text, path == "fastest")
+
+    def test_libraries(self):
+        """Who loads the module gets no library by it."""
+        dynamic = subprocess.run(["readelf", "--dynamic", "--wide", MODULE], capture_output=True,
+                                 text=True, timeout=60, check=True).stdout
+        needed = re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)
+        self.assertEqual({name.split(".so")[0] for name in needed}, {"libcrypto", "libc"})
 
     def test_errors(self):
         _, text = self.genpkey(2048, "-pkeyopt", "path:fastest", code=1)
