@@ -18,6 +18,7 @@ bool portable_new(struct portable **ret_portable, struct error *error)
     struct portable *portable = OPENSSL_zalloc(sizeof *portable);
     if (portable == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for a search of primes");
+    ERR_set_mark();
     portable->scratch = BN_CTX_secure_new();
     portable->montgomery = BN_MONT_CTX_new();
     portable->number = BN_secure_new();
@@ -26,11 +27,13 @@ bool portable_new(struct portable **ret_portable, struct error *error)
     portable->base = BN_secure_new();
     portable->power = BN_secure_new();
     portable->two = BN_new();
-    if (portable->scratch == NULL || portable->montgomery == NULL || portable->number == NULL ||
-        portable->less_one == NULL || portable->exponent == NULL || portable->base == NULL ||
-        portable->power == NULL || portable->two == NULL || BN_set_word(portable->two, 2) != 1) {
+    bool ok = portable->scratch != NULL && portable->montgomery != NULL &&
+              portable->number != NULL && portable->less_one != NULL &&
+              portable->exponent != NULL && portable->base != NULL && portable->power != NULL &&
+              portable->two != NULL && BN_set_word(portable->two, 2) == 1;
+    ERR_pop_to_mark();
+    if (!ok) {
         portable_free(portable);
-        ERR_clear_error();
         return error_set(error, ERROR_MEMORY, "no memory for a search of primes");
     }
     BN_set_flags(portable->number, BN_FLG_CONSTTIME);
@@ -54,10 +57,12 @@ void portable_free(struct portable *portable)
     OPENSSL_free(portable);
 }
 
-static bool failed(struct error *error)
+/* Ends what began with ERR_set_mark: OpenSSL's own words go no further, and what the application
+ * has in the queue stays there. */
+static bool computed(bool ok, struct error *error)
 {
-    ERR_clear_error();
-    return error_set(error, ERROR_CRYPTO, "OpenSSL could not compute with a candidate");
+    ERR_pop_to_mark();
+    return ok || error_set(error, ERROR_CRYPTO, "OpenSSL could not compute with a candidate");
 }
 
 static bool number_set(BIGNUM *number, const uint64_t *limbs, unsigned count)
@@ -73,10 +78,12 @@ bool portable_set(struct portable *portable, const uint64_t *number, unsigned bi
                   struct error *error)
 {
     portable->limbs = LIMBS_OF(bits);
-    return (number_set(portable->number, number, portable->limbs) &&
+    ERR_set_mark();
+    return computed(
+        number_set(portable->number, number, portable->limbs) &&
             BN_sub(portable->less_one, portable->number, BN_value_one()) == 1 &&
-            BN_MONT_CTX_set(portable->montgomery, portable->number, portable->scratch) == 1) ||
-           failed(error);
+            BN_MONT_CTX_set(portable->montgomery, portable->number, portable->scratch) == 1,
+        error);
 }
 
 static bool is_one_or_less_one(const struct portable *portable)
@@ -86,10 +93,12 @@ static bool is_one_or_less_one(const struct portable *portable)
 
 bool portable_first(struct portable *portable, bool *ret_likely, struct error *error)
 {
-    if (BN_rshift1(portable->exponent, portable->less_one) != 1 ||
-        BN_mod_exp_mont_consttime(portable->power, portable->two, portable->exponent,
-                                  portable->number, portable->scratch, portable->montgomery) != 1)
-        return failed(error);
+    ERR_set_mark();
+    TRY(computed(BN_rshift1(portable->exponent, portable->less_one) == 1 &&
+                     BN_mod_exp_mont_consttime(portable->power, portable->two, portable->exponent,
+                                               portable->number, portable->scratch,
+                                               portable->montgomery) == 1,
+                 error));
     *ret_likely = is_one_or_less_one(portable);
     return true;
 }
@@ -100,17 +109,18 @@ bool portable_round(struct portable *portable, const uint64_t *base, bool *ret_p
     int twos = 1;
     while (!BN_is_bit_set(portable->less_one, twos))
         twos++;
-    if (!number_set(portable->base, base, portable->limbs) ||
-        BN_rshift(portable->exponent, portable->less_one, twos) != 1 ||
+    ERR_set_mark();
+    bool ok =
+        number_set(portable->base, base, portable->limbs) &&
+        BN_rshift(portable->exponent, portable->less_one, twos) == 1 &&
         BN_mod_exp_mont_consttime(portable->power, portable->base, portable->exponent,
-                                  portable->number, portable->scratch, portable->montgomery) != 1)
-        return failed(error);
-    bool passed = is_one_or_less_one(portable);
-    for (int squared = 1; !passed && squared < twos; squared++) {
-        if (BN_mod_sqr(portable->power, portable->power, portable->number, portable->scratch) != 1)
-            return failed(error);
-        passed = BN_cmp(portable->power, portable->less_one) == 0;
+                                  portable->number, portable->scratch, portable->montgomery) == 1;
+    bool passed = ok && is_one_or_less_one(portable);
+    for (int squared = 1; ok && !passed && squared < twos; squared++) {
+        ok = BN_mod_sqr(portable->power, portable->power, portable->number, portable->scratch) == 1;
+        passed = ok && BN_cmp(portable->power, portable->less_one) == 0;
     }
+    TRY(computed(ok, error));
     *ret_passed = passed;
     return true;
 }

@@ -5,8 +5,11 @@
 #include <openssl/err.h>
 #include <string.h>
 
+/* What OpenSSL says of a failure goes no further than scratch_end, and what the application has in
+ * the queue of errors stays there. */
 static BN_CTX *scratch_begin(void)
 {
+    ERR_set_mark();
     BN_CTX *scratch = BN_CTX_secure_new();
     if (scratch != NULL)
         BN_CTX_start(scratch);
@@ -18,11 +21,11 @@ static void scratch_end(BN_CTX *scratch)
     if (scratch != NULL)
         BN_CTX_end(scratch);
     BN_CTX_free(scratch);
+    ERR_pop_to_mark();
 }
 
 static bool failed(struct error *error)
 {
-    ERR_clear_error();
     return error_set(error, ERROR_CRYPTO, "OpenSSL could not compute with an RSA key's primes");
 }
 

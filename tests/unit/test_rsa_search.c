@@ -5,6 +5,7 @@
 #include "rsa_fixture.h"
 
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
@@ -494,6 +495,32 @@ static void paths_have_names(void)
     CHECK(rsa_path_available(RSA_PATH_AUTO) && rsa_path_available(RSA_PATH_PORTABLE));
 }
 
+/* What OpenSSL says when it cannot compute is taken out of its queue of errors, and what others put
+ * there stays. */
+static void errors_of_others_stay(void)
+{
+    static struct sequence sequence;
+    static struct candidates even = {.bits = 1024, .count = 1};
+    struct error error;
+    uint64_t limbs[2][RSA_LIMBS_MAX];
+    bool fits = false;
+    unsigned likely = 0;
+    struct tester *tester = NULL;
+    random_number(limbs[0], 141);
+    random_number(limbs[1], 1024);
+    random_number(even.number[0], 1024);
+    even.number[0][0] &= ~1ULL;
+    CHECK_OK(tester_new(RSA_PATH_PORTABLE, &tester, &error), error);
+    ERR_raise(ERR_LIB_USER, ERR_R_PASSED_INVALID_ARGUMENT);
+    CHECK(!stride_make(limbs[0], limbs[0], 141, limbs[1], 1024, &sequence, &fits, &error));
+    CHECK_INT(error.kind, ERROR_CRYPTO);
+    CHECK(!tester_first(tester, &even, &likely, &error));
+    CHECK_INT(error.kind, ERROR_CRYPTO);
+    CHECK_INT(ERR_GET_LIB(ERR_get_error()), ERR_LIB_USER);
+    CHECK_INT(ERR_get_error(), 0);
+    tester_free(tester);
+}
+
 static const struct test tests[] = {
     TEST(paths_have_names),
     TEST(strides_are_those_of_the_standard),
@@ -504,6 +531,7 @@ static const struct test tests[] = {
     TEST(distances_are_exact),
     TEST(failures_leave_no_key),
     TEST(a_stuck_source_makes_no_key),
+    TEST(errors_of_others_stay),
     TEST(keys_of_every_size_and_path),
 };
 
