@@ -99,6 +99,18 @@ static bool provider_configure(struct provider *provider, OSSL_FUNC_core_get_par
     return provider_path_read(path, &provider->path);
 }
 
+/* A child context has random generators of its own, by OpenSSL's defaults. The program's are
+ * better: they are as the section [random] of its openssl.cnf says. But what the core calls its
+ * context is one of this libcrypto only where the core is: a program may be linked with another. */
+static OSSL_LIB_CTX *random_of(const struct provider *provider,
+                               OSSL_FUNC_core_get_libctx_fn *get_library,
+                               OSSL_FUNC_CRYPTO_malloc_fn *malloc_of_core)
+{
+    if (get_library == NULL || malloc_of_core != CRYPTO_malloc)
+        return provider->library;
+    return (OSSL_LIB_CTX *)get_library(provider->core);
+}
+
 int certmill_provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *upcalls,
                            const OSSL_DISPATCH **ret_functions, void **ret_context)
 {
@@ -109,9 +121,16 @@ int certmill_provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *up
         {OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))provider_query},
         {0, NULL}};
     OSSL_FUNC_core_get_params_fn *get_params = NULL;
-    for (const OSSL_DISPATCH *call = upcalls; call->function_id != 0; call++)
+    OSSL_FUNC_core_get_libctx_fn *get_library = NULL;
+    OSSL_FUNC_CRYPTO_malloc_fn *malloc_of_core = NULL;
+    for (const OSSL_DISPATCH *call = upcalls; call->function_id != 0; call++) {
         if (call->function_id == OSSL_FUNC_CORE_GET_PARAMS)
             get_params = OSSL_FUNC_core_get_params(call);
+        else if (call->function_id == OSSL_FUNC_CORE_GET_LIBCTX)
+            get_library = OSSL_FUNC_core_get_libctx(call);
+        else if (call->function_id == OSSL_FUNC_CRYPTO_MALLOC)
+            malloc_of_core = OSSL_FUNC_CRYPTO_malloc(call);
+    }
     struct provider *provider = OPENSSL_zalloc(sizeof *provider);
     if (provider == NULL)
         return 0;
@@ -123,6 +142,7 @@ int certmill_provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *up
         provider_free(provider);
         return 0;
     }
+    provider->random = random_of(provider, get_library, malloc_of_core);
     *ret_functions = functions;
     *ret_context = provider;
     return 1;

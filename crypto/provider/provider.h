@@ -31,7 +31,8 @@ OSSL_provider_init_fn certmill_provider_init;
 /* One instance: of one library context. */
 struct provider {
     const OSSL_CORE_HANDLE *core;
-    OSSL_LIB_CTX *library; /* the child: random bytes, and OpenSSL's own RSA */
+    OSSL_LIB_CTX *library; /* the child: OpenSSL's own RSA */
+    OSSL_LIB_CTX *random;  /* whose random bytes keys are made of */
     enum rsa_path path;
 };
 

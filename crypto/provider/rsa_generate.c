@@ -127,10 +127,18 @@ static bool search_goes_on(void *context)
     return tell(generation, STAGE_CANDIDATES, generation->asked++);
 }
 
+/* Of the keys of the search, in bits (NIST SP 800-57 part 1 and SP 800-56B): FIPS 186-5 A.1.6 asks
+ * as much of the random generator. */
+static unsigned strength_of(size_t bits)
+{
+    return bits == 2048 ? 112 : bits == 3072 ? 128 : 152;
+}
+
 static bool random_fill(void *context, unsigned char *bytes, size_t len)
 {
     const struct generation *generation = context;
-    return RAND_priv_bytes_ex(generation->provider->library, bytes, len, 0) == 1;
+    return RAND_priv_bytes_ex(generation->provider->random, bytes, len,
+                              strength_of(generation->bits)) == 1;
 }
 
 static int openssl_tells(EVP_PKEY_CTX *context)

@@ -2,18 +2,21 @@
  * full secure heap, and many threads. */
 #include "provider_fixture.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 /* A configuration as an operator writes it. */
-static OSSL_LIB_CTX *configured(const char *path_line)
+static OSSL_LIB_CTX *configured(const char *path_line, const char *random_lines)
 {
     char text[512];
     char file[256];
     snprintf(text, sizeof text,
-             "openssl_conf = main\n[main]\nproviders = list\nalg_section = "
-             "algorithms\n"
+             "openssl_conf = main\n[main]\nproviders = list\nalg_section = algorithms\n"
+             "random = three\n"
              "[algorithms]\ndefault_properties = ?provider=certmill\n"
              "[list]\ndefault = one\ncertmill = two\n[one]\nactivate = 1\n"
-             "[two]\nactivate = 1\n%s\n",
-             path_line);
+             "[two]\nactivate = 1\n%s\n[three]\n%s\n",
+             path_line, random_lines);
     pki_file(span_of(text), file, sizeof file);
     OSSL_LIB_CTX *library = OSSL_LIB_CTX_new();
     CHECK(OSSL_PROVIDER_add_builtin(library, PROVIDER_NAME, certmill_provider_init) == 1);
@@ -25,7 +28,7 @@ static OSSL_LIB_CTX *configured(const char *path_line)
 /* OpenSSL goes on without a provider that refuses its configuration. */
 static void refuses_configuration(const char *path_line)
 {
-    OSSL_LIB_CTX *library = configured(path_line);
+    OSSL_LIB_CTX *library = configured(path_line, "");
     CHECK_INT(OSSL_PROVIDER_available(library, PROVIDER_NAME), 0);
     CHECK_INT(OSSL_PROVIDER_available(library, "default"), 1);
     OSSL_LIB_CTX_free(library);
@@ -39,7 +42,7 @@ static void configurations_choose_the_path(void)
     } cases[] = {{"", NULL}, {"path = auto", NULL}, {"path = portable", "portable"}};
     const char *best = rsa_path_available(RSA_PATH_IFMA) ? "ifma" : "portable";
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        OSSL_LIB_CTX *library = configured(cases[i].line);
+        OSSL_LIB_CTX *library = configured(cases[i].line, "");
         const char *path = NULL;
         const char *name = NULL;
         OSSL_PARAM wanted[] = {
@@ -69,6 +72,85 @@ static void configurations_choose_the_path(void)
     CHECK(EVP_PKEY_CTX_set_params(maker, bad) != 1);
     EVP_PKEY_CTX_free(maker);
     ERR_clear_error();
+    library_free(&library);
+}
+
+/* Keys are made of the random numbers that openssl.cnf names, and of none where these are weaker
+ * than the key. */
+static void configurations_choose_the_random_numbers(void)
+{
+    static const struct {
+        const char *lines, *generator;
+        unsigned bits;
+        bool good;
+    } cases[] = {{"", "CTR-DRBG", 2048, true},
+                 {"random = HASH-DRBG\ndigest = SHA512", "HASH-DRBG", 4096, true},
+                 {"random = HASH-DRBG\ndigest = SHA1", "HASH-DRBG", 3072, true},
+                 {"random = HASH-DRBG\ndigest = SHA1", "HASH-DRBG", 4096, false},
+                 {"random = NO-DRBG", NULL, 2048, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        OSSL_LIB_CTX *library = configured("", cases[i].lines);
+        EVP_PKEY_CTX *maker = maker_new(library, PROVIDER_PROPERTIES, cases[i].bits);
+        EVP_PKEY *key = NULL;
+        CHECK_INT(EVP_PKEY_generate(maker, &key) == 1, cases[i].good);
+        if (cases[i].generator != NULL)
+            CHECK_TEXT(EVP_RAND_get0_name(EVP_RAND_CTX_get0_rand(RAND_get0_private(library))),
+                       cases[i].generator);
+        EVP_PKEY_free(key);
+        EVP_PKEY_CTX_free(maker);
+        OSSL_LIB_CTX_free(library);
+        ERR_clear_error();
+    }
+}
+
+/* After a fork both go on with the same generation, but never with the same numbers. */
+static void forks_make_other_keys(void)
+{
+    struct library library = library_new(false);
+    EVP_PKEY_CTX *maker = maker_new(library.context, PROVIDER_PROPERTIES, 2048);
+    EVP_PKEY_free(key_make(maker));
+    int ends[2];
+    unsigned char moduli[2][256];
+    CHECK(pipe(ends) == 0);
+    fflush(stdout);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    EVP_PKEY *key = key_make(maker);
+    BIGNUM *modulus = NULL;
+    CHECK(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &modulus) == 1 &&
+          BN_bn2binpad(modulus, moduli[child == 0], 256) == 256);
+    if (child == 0)
+        _exit(write(ends[1], moduli[1], 256) == 256 ? 0 : 1);
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK_INT(read(ends[0], moduli[1], 256), 256);
+    CHECK(memcmp(moduli[0], moduli[1], 256) != 0);
+    close(ends[0]);
+    close(ends[1]);
+    BN_free(modulus);
+    EVP_PKEY_free(key);
+    EVP_PKEY_CTX_free(maker);
+    library_free(&library);
+}
+
+/* What the application has in OpenSSL's queue of errors is there still, and nothing else. */
+static void errors_of_others_stay(void)
+{
+    struct library library = library_new(false);
+    for (size_t i = 0; i < PATHS; i++) {
+        const OSSL_PARAM wanted[] = {
+            OSSL_PARAM_construct_utf8_string(PROVIDER_PARAM_PATH, (char *)paths[i], 0),
+            OSSL_PARAM_construct_end()};
+        if (!can_go(i))
+            continue;
+        ERR_raise(ERR_LIB_USER, ERR_R_PASSED_INVALID_ARGUMENT);
+        EVP_PKEY_CTX *maker = maker_new(library.context, PROVIDER_PROPERTIES, 2048);
+        CHECK(EVP_PKEY_CTX_set_params(maker, wanted) == 1);
+        EVP_PKEY_free(key_make(maker));
+        EVP_PKEY_CTX_free(maker);
+        CHECK_INT(ERR_GET_LIB(ERR_get_error()), ERR_LIB_USER);
+        CHECK_INT(ERR_get_error(), 0);
+    }
     library_free(&library);
 }
 
@@ -248,9 +330,15 @@ static void threads_share_it(void)
 }
 
 static const struct test tests[] = {
-    TEST(configurations_choose_the_path),  TEST(nothing_is_done_without_openssls_own),
-    TEST(contexts_choose_the_way),         TEST(tls_takes_the_key),
-    TEST(a_full_secure_heap_makes_no_key), TEST(threads_share_it),
+    TEST(configurations_choose_the_path),
+    TEST(configurations_choose_the_random_numbers),
+    TEST(forks_make_other_keys),
+    TEST(errors_of_others_stay),
+    TEST(nothing_is_done_without_openssls_own),
+    TEST(contexts_choose_the_way),
+    TEST(tls_takes_the_key),
+    TEST(a_full_secure_heap_makes_no_key),
+    TEST(threads_share_it),
 };
 
 TESTS_MAIN(tests)
