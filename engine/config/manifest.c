@@ -19,6 +19,11 @@
 #define IN_FLIGHT_DEFAULT           1000
 #define REQUESTS_PER_SECOND_DEFAULT 200
 #define ORDER_TIMEOUT_S_DEFAULT     600
+/* What ACM allows an account and region unless AWS has raised it: docs.aws.amazon.com/acm, Quotas.
+ */
+#define IMPORTS_PER_SECOND_DEFAULT 1
+#define IMPORTS_PER_YEAR_DEFAULT   5000
+#define CERTIFICATES_LIMIT_DEFAULT 2500
 
 static bool path_join(struct config_input *input, struct manifest_reading *reading,
                       struct span folder, struct span path, const char **ret_path)
@@ -107,6 +112,7 @@ enum {
     KEY_SOLVERS,
     KEY_LIMITS,
     KEY_CRYPTO,
+    KEY_AWS,
     KEY_LIST,
 };
 
@@ -118,6 +124,7 @@ static const struct config_key manifest_keys[] = {
     [KEY_SOLVERS] = {"solvers", manifest_solvers_read},
     [KEY_LIMITS] = {"limits", manifest_limits_read},
     [KEY_CRYPTO] = {"crypto", manifest_crypto_read},
+    [KEY_AWS] = {"aws", manifest_aws_read},
     [KEY_LIST] = {"certificates", read_certificates},
 };
 
@@ -201,6 +208,10 @@ static bool manifest_begin(const char *file, struct manifest *manifest)
         .limits = {.in_flight = IN_FLIGHT_DEFAULT,
                    .requests_per_second = REQUESTS_PER_SECOND_DEFAULT,
                    .order_timeout_s = ORDER_TIMEOUT_S_DEFAULT},
+        .aws = {.imports_per_second = IMPORTS_PER_SECOND_DEFAULT,
+                .imports_per_year = IMPORTS_PER_YEAR_DEFAULT,
+                .certificates_limit = CERTIFICATES_LIMIT_DEFAULT,
+                .drift = true},
     };
     arena_init(&manifest->arena);
     manifest->file = arena_text(&manifest->arena, span_of(file));
@@ -223,10 +234,12 @@ bool manifest_read(const struct manifest_options *options, struct manifest *ret_
     name_table_init(&reading.aliases);
     name_table_init(&reading.users);
     name_table_init(&reading.groups);
+    name_table_init(&reading.texts);
     bool read = manifest_load(&input, &reading, options, ret_accounts, error);
     name_table_free(&reading.aliases);
     name_table_free(&reading.users);
     name_table_free(&reading.groups);
+    name_table_free(&reading.texts);
     free(reading.marks);
     return read;
 }

@@ -1,10 +1,11 @@
-/* What is done with a certificate's files: deploy hooks, modes and owners. */
+/* What is done with a certificate's files: deploy targets, modes and owners. */
 #include "config/manifest_reading.h"
 
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
 
+#define TARGETS_MAX            1024
 #define HOOKS_MAX              32
 #define COMMAND_ARGUMENTS_MAX  64
 #define HOOK_TIMEOUT_S_DEFAULT 300
@@ -17,12 +18,6 @@ struct hook_draft {
     struct deploy_hook *hook;
     const char *arguments[COMMAND_ARGUMENTS_MAX + 1];
     size_t argument_count;
-};
-
-struct deploy_draft {
-    struct manifest_reading *reading;
-    struct deploy_hook *first;
-    struct deploy_hook **last;
 };
 
 static bool argument_keep(struct config_input *input, struct hook_draft *draft, const char *text)
@@ -122,20 +117,25 @@ static bool read_hook(struct config_input *input, const struct config_field *fie
     TRY(config_mapping(input, field, item, keys, sizeof keys / sizeof keys[0], &draft, &seen));
     if (is_mapping && (seen & 1u) == 0)
         config_error(input, field, item, "command is missing");
-    *deploy->last = draft.hook;
-    deploy->last = &draft.hook->next;
+    if (deploy->hook_count++ == HOOKS_MAX)
+        config_error(input, field, item, "more than %d hooks", HOOKS_MAX);
+    *deploy->hooks_last = draft.hook;
+    deploy->hooks_last = &draft.hook->next;
     return true;
 }
 
 static bool read_target(struct config_input *input, const struct config_field *field,
                         const struct yaml_item *item, void *target)
 {
-    static const struct config_key keys[] = {{"hook", read_hook}, {"acm", config_unavailable}};
+    static const struct config_key keys[] = {{"hook", read_hook}, {"acm", manifest_acm_read}};
     size_t errors = input->diagnostics->errors;
     unsigned seen = 0;
     TRY(config_mapping(input, field, item, keys, sizeof keys / sizeof keys[0], target, &seen));
     if (seen == 0 && input->diagnostics->errors == errors)
-        config_error(input, field, item, "is empty: a hook is needed");
+        config_error(input, field, item, "is empty: a hook or acm is needed");
+    if (seen == 3 && input->diagnostics->errors == errors)
+        config_error(input, field, item,
+                     "hook and acm are two targets: give each an element of the list");
     return true;
 }
 
@@ -144,9 +144,11 @@ bool manifest_deploy_read(struct config_input *input, const struct config_field 
 {
     struct draft *draft = target;
     struct deploy_draft deploy = {.reading = draft->reading};
-    deploy.last = &deploy.first;
-    TRY(config_list(input, field, item, HOOKS_MAX, read_target, &deploy));
-    draft->entry.deploy = deploy.first;
+    deploy.hooks_last = &deploy.hooks;
+    deploy.acm_last = &deploy.acm;
+    TRY(config_list(input, field, item, TARGETS_MAX, read_target, &deploy));
+    draft->entry.deploy = deploy.hooks;
+    draft->entry.acm = deploy.acm;
     draft->mark.given |= GIVEN_DEPLOY;
     return true;
 }

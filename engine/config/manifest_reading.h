@@ -47,8 +47,19 @@ struct manifest_reading {
     struct name_table aliases; /* one text for each alias, however many entries name it */
     struct name_table users;   /* to their numbers */
     struct name_table groups;
+    struct name_table texts;                   /* profiles and regions, likewise one text each */
     const char *domains[MANIFEST_DOMAINS_MAX]; /* of the entry that is being read */
     uint32_t domain_count;
+};
+
+/* A list of deploy targets while it is read. */
+struct deploy_draft {
+    struct manifest_reading *reading;
+    struct deploy_hook *hooks;
+    struct deploy_hook **hooks_last;
+    struct deploy_acm *acm;
+    struct deploy_acm **acm_last;
+    size_t hook_count;
 };
 
 /* Elements of `certificates` and the value of `defaults`; the target is the reading. */
@@ -57,10 +68,13 @@ config_read manifest_defaults_read;
 /* Values inside of an entry; the target is the draft. */
 config_read manifest_deploy_read;
 config_read manifest_permissions_read;
+/* An element of `deploy`; the target is the deploy_draft. */
+config_read manifest_acm_read;
 /* The target is the reading. */
 config_read manifest_solvers_read;
 config_read manifest_limits_read;
 config_read manifest_crypto_read;
+config_read manifest_aws_read;
 
 /* A file that the manifest names: absolute, or beside the manifest. False without memory. */
 bool manifest_path_keep(struct config_input *input, struct manifest_reading *reading,
@@ -68,6 +82,11 @@ bool manifest_path_keep(struct config_input *input, struct manifest_reading *rea
 /* The same for a program, which must not be looked up in PATH. */
 bool manifest_program_keep(struct config_input *input, struct manifest_reading *reading,
                            struct span path, const char **ret_path) MUST_USE;
+
+/* The name of an AWS profile; *profile stays when it is wrong, which is reported. */
+bool manifest_profile_read(struct config_input *input, const struct config_field *field,
+                           const struct yaml_item *item, struct manifest_reading *reading,
+                           const char **profile) MUST_USE;
 
 /* Applies the defaults and the accounts, checks what hangs together, and leaves only entries
  * without fault. `accounts_broken`: the accounts file has errors, so that a missing alias is

@@ -30,6 +30,7 @@ struct resolving {
     bool accounts_broken;
     struct name_table aliases; /* of the accounts, to their index */
     struct name_table names;   /* of the certificates, to their line */
+    struct name_table arns;    /* of ACM targets, to the line of their certificate */
     struct buf digest_text;
     uint32_t account_default; /* for entries that name none; UINT32_MAX: there is none */
     struct shared_fault without_account;
@@ -214,8 +215,10 @@ static void inherit(struct resolving *resolving, size_t index)
     uint32_t own = resolving->reading->marks[index].given;
     if ((own & GIVEN_CHALLENGE) == 0)
         entry->challenge = from->challenge;
-    if ((own & GIVEN_DEPLOY) == 0)
+    if ((own & GIVEN_DEPLOY) == 0) {
         entry->deploy = from->deploy;
+        entry->acm = from->acm;
+    }
     if ((own & GIVEN_KEY_MODE) == 0)
         entry->key_mode = from->key_mode;
     if ((own & GIVEN_CERTIFICATE_MODE) == 0)
@@ -275,6 +278,24 @@ static bool name_claim(struct resolving *resolving, size_t index)
     return true;
 }
 
+/* Two certificates that took turns in one ARN would each look like drift to the other. */
+static bool arns_claim(struct resolving *resolving, size_t index)
+{
+    const struct manifest_entry *entry = &resolving->reading->manifest->entries[index];
+    for (const struct deploy_acm *target = entry->acm; target != NULL; target = target->next) {
+        if (target->arn == NULL)
+            continue;
+        const struct name_slot *first = name_table_find(&resolving->arns, span_of(target->arn));
+        if (first != NULL)
+            entry_error(resolving, index, "deploy",
+                        "%s is already a target of the certificate on line %u", target->arn,
+                        first->value);
+        else if (!name_table_put(&resolving->arns, target->arn, entry->line))
+            return config_no_memory(resolving->input);
+    }
+    return true;
+}
+
 static int text_compare(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -311,6 +332,7 @@ static bool entry_resolve(struct resolving *resolving, size_t index)
     if ((mark->given & ENTRY_BROKEN) == 0)
         account_values_inherit(resolving, index);
     challenge_check(resolving, index);
+    TRY(arns_claim(resolving, index));
     if ((mark->given & ENTRY_BROKEN) == 0)
         TRY(digest_make(resolving, entry));
     return true;
@@ -320,9 +342,12 @@ static void entries_compact(struct manifest_reading *reading)
 {
     struct manifest *manifest = reading->manifest;
     size_t kept = 0;
-    for (size_t i = 0; i < manifest->count; i++)
-        if ((reading->marks[i].given & ENTRY_BROKEN) == 0)
-            manifest->entries[kept++] = manifest->entries[i];
+    for (size_t i = 0; i < manifest->count; i++) {
+        if ((reading->marks[i].given & ENTRY_BROKEN) != 0)
+            continue;
+        manifest->has_acm = manifest->has_acm || manifest->entries[i].acm != NULL;
+        manifest->entries[kept++] = manifest->entries[i];
+    }
     manifest->count = kept;
 }
 
@@ -347,6 +372,7 @@ bool manifest_resolve(struct config_input *input, struct manifest_reading *readi
                                   .accounts_broken = accounts_broken};
     name_table_init(&resolving.aliases);
     name_table_init(&resolving.names);
+    name_table_init(&resolving.arns);
     buf_init(&resolving.digest_text, DIGEST_BYTES_MAX);
     defaults_complete(&reading->defaults);
     bool resolved = aliases_index(&resolving);
@@ -359,6 +385,7 @@ bool manifest_resolve(struct config_input *input, struct manifest_reading *readi
     entries_compact(reading);
     name_table_free(&resolving.aliases);
     name_table_free(&resolving.names);
+    name_table_free(&resolving.arns);
     buf_free(&resolving.digest_text);
     return resolved;
 }

@@ -2,6 +2,7 @@
  * a manifest that could name another would read whatever is on the machine. */
 #include "fuzz.h"
 
+#include "aws/acm.h"
 #include "config/manifest.h"
 #include "config/names.h"
 
@@ -31,6 +32,17 @@ void fuzz_prepare(void)
     REQUIRE(write(fd, accounts, sizeof accounts - 1) == (ssize_t)sizeof accounts - 1);
 }
 
+static void target_is_checked(const struct deploy_acm *acm)
+{
+    struct acm_arn arn;
+    struct error error;
+    REQUIRE(acm->line > 0 && acm->tag_count < ACM_TAGS_MAX);
+    if (acm->arn != NULL)
+        REQUIRE(acm_arn_parse(span_of(acm->arn), &arn, &error) && span_is(arn.region, acm->region));
+    for (unsigned i = 0; i < acm->tag_count; i++)
+        REQUIRE(acm->tags[i].key[0] != '\0' && acm->tags[i].value != NULL);
+}
+
 static void entry_is_checked(const struct manifest_entry *entry, const struct accounts *accounts)
 {
     struct error error;
@@ -47,6 +59,8 @@ static void entry_is_checked(const struct manifest_entry *entry, const struct ac
     REQUIRE((entry->key_mode & 0007) == 0 && entry->renew_before_days > 0 && entry->line > 0);
     for (const struct deploy_hook *hook = entry->deploy; hook != NULL; hook = hook->next)
         REQUIRE(hook->command[0] != NULL && hook->timeout_s > 0);
+    for (const struct deploy_acm *acm = entry->acm; acm != NULL; acm = acm->next)
+        target_is_checked(acm);
 }
 
 static bool names_are_different(const struct manifest *manifest)
@@ -72,6 +86,7 @@ void fuzz_input(struct span input)
     for (size_t i = 0; i < manifest.count; i++)
         entry_is_checked(&manifest.entries[i], &accounts);
     REQUIRE(names_are_different(&manifest));
+    REQUIRE(manifest.aws.imports_per_second > 0 && manifest.aws.imports_per_year > 0);
     REQUIRE(manifest.count > 0 || diagnostics.errors + diagnostics.warnings > 0);
     for (size_t i = 0; i < diagnostics.count; i++)
         fuzz_require_line(diagnostics.items[i].text);
