@@ -55,6 +55,17 @@ static const char *key_properties(const struct crypto_context *context, struct k
                                                                     : crypto_properties(context);
 }
 
+static bool is_stopping(const struct key_maker *maker)
+{
+    return maker->stopping != NULL && atomic_load(maker->stopping);
+}
+
+/* OpenSSL calls it between two candidates; 0 ends the generation. */
+static int generation_goes_on(EVP_PKEY_CTX *ready)
+{
+    return !is_stopping(EVP_PKEY_CTX_get_app_data(ready));
+}
+
 /* nettle's keys are put into OpenSSL's form, the others made by it. */
 static bool maker_prepare(struct key_maker *maker, const struct crypto_context *context)
 {
@@ -64,6 +75,8 @@ static bool maker_prepare(struct key_maker *maker, const struct crypto_context *
                                               key_properties(context, maker->spec));
     if (maker->ready == NULL)
         return false;
+    EVP_PKEY_CTX_set_app_data(maker->ready, maker);
+    EVP_PKEY_CTX_set_cb(maker->ready, generation_goes_on);
     return maker->by_nettle ? EVP_PKEY_fromdata_init(maker->ready) == 1
                             : key_prepare(maker->ready, context, maker->spec);
 }
@@ -93,6 +106,10 @@ bool key_maker_generate(struct key_maker *maker, const struct crypto_context *co
         return nettle_key_make(context, spec, maker->ready, ret_key, error);
     if (!ok || EVP_PKEY_generate(maker->ready, &key) != 1) {
         key_maker_free(maker);
+        if (is_stopping(maker)) {
+            ERR_clear_error();
+            return error_set(error, ERROR_CANCELLED, "the run is ending");
+        }
         crypto_error(error, key_spec_name(spec));
         return error_prefix(error, "making a key: ");
     }

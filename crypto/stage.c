@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -25,13 +26,13 @@ struct crypto_stage {
     crypto_done *done;
     int niceness;
     size_t queue_limit;
+    atomic_bool stopping; /* set under the lock; key generation looks at it without */
 
     pthread_mutex_t lock; /* all below */
     pthread_cond_t work;
     struct crypto_job *first;
     struct crypto_job **last;
     size_t busy; /* jobs waiting or running */
-    bool stopping;
     struct crypto_stage_counts counts;
 
     unsigned thread_count;
@@ -140,7 +141,7 @@ static void job_end(struct crypto_stage *stage, struct crypto_job *job)
 static void *thread_main(void *argument)
 {
     struct crypto_stage *stage = argument;
-    struct key_maker maker CLEANUP(key_maker_free) = {0};
+    struct key_maker maker CLEANUP(key_maker_free) = {.stopping = &stage->stopping};
     struct crypto_job *job;
     bool cancelled;
     thread_be_nice(stage->niceness);
@@ -224,14 +225,19 @@ void crypto_stage_count(struct crypto_stage *stage, struct crypto_stage_counts *
     pthread_mutex_unlock(&stage->lock);
 }
 
-void crypto_stage_free(struct crypto_stage *stage)
+void crypto_stage_stop(struct crypto_stage *stage)
 {
-    if (stage == NULL)
-        return;
     pthread_mutex_lock(&stage->lock);
     stage->stopping = true;
     pthread_cond_broadcast(&stage->work);
     pthread_mutex_unlock(&stage->lock);
+}
+
+void crypto_stage_free(struct crypto_stage *stage)
+{
+    if (stage == NULL)
+        return;
+    crypto_stage_stop(stage);
     for (unsigned i = 0; i < stage->thread_count; i++)
         pthread_join(stage->threads[i], NULL);
     pthread_cond_destroy(&stage->work);

@@ -384,7 +384,8 @@ void orders_drain(struct worker *worker, bool now)
     for (struct order *order = worker->oldest; order != NULL; order = next) {
         next = order->newer;
         bool waits = order->wake_at_ms != 0 || order->queued || order->step == STEP_BEGIN ||
-                     order->step == STEP_INTEND || order->step == STEP_KEY;
+                     order->step == STEP_INTEND || order->step == STEP_KEY ||
+                     key_is_waited_for(order);
         if ((now && !ends_soon(order)) || (waits && order->step != STEP_AUTHORIZE))
             order_end_parked(order, "the run was interrupted");
     }

@@ -171,6 +171,10 @@ void authorize_presented(struct order *order, uint32_t part, bool ok, const stru
 void authorizations_free(struct order *order);
 /* order_key.c: */
 bool key_ask(struct order *order); /* false when the order has ended because of it */
+/* The order cannot go on without its key: goes on when it comes, or parks the order when the run is
+ * ending, for then no key is made. */
+void key_wait(struct order *order);
+bool key_is_waited_for(const struct order *order);
 void key_ask_again(struct worker *worker);
 void key_enter(struct order *order);
 void key_came(struct order *order);

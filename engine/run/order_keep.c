@@ -113,8 +113,10 @@ static void download_reply(struct worker *worker, struct call *call, const struc
 void download_enter(struct order *order)
 {
     struct error error;
-    if (!order->key_ready)
+    if (!order->key_ready) {
+        key_wait(order);
         return;
+    }
     if (order->certificate_url == NULL) {
         error_set(&error, ERROR_PROTOCOL, "%s sent a valid order without a certificate URL",
                   order->lane->ca->host);

@@ -162,6 +162,13 @@ void key_made(struct worker *worker, struct crypto_message *message)
         crypto_message_free(message);
         return;
     }
+    /* The run is ending. What the CA still does for the order need not be cut short. */
+    if (!job->ok && job->error.kind == ERROR_CANCELLED) {
+        crypto_message_free(message);
+        if (key_is_waited_for(order))
+            order_end_parked(order, "the run was interrupted");
+        return;
+    }
     /* The secure heap is full of keys on their way to the disk: there will be room. */
     if (!job->ok && job->error.kind == ERROR_MEMORY) {
         crypto_message_free(message);
@@ -219,10 +226,23 @@ void key_stored(struct worker *worker, struct store_message *message)
         order_handlers_of(order)->key_ready(order);
 }
 
+bool key_is_waited_for(const struct order *order)
+{
+    return !order->key_ready && (order->step == STEP_KEY || order->step == STEP_DOWNLOAD);
+}
+
+void key_wait(struct order *order)
+{
+    if (order->worker->draining)
+        order_end_parked(order, "the run was interrupted");
+}
+
 void key_enter(struct order *order)
 {
     if (order->key_ready)
         order_move(order, STEP_FINALIZE);
+    else
+        key_wait(order);
 }
 
 void key_came(struct order *order)

@@ -149,6 +149,7 @@ static void workers_drain(struct run *run)
     run->park_at_ms = clock_monotonic_ms() + DRAIN_MS;
     for (unsigned i = 0; i < run->workers_started; i++)
         worker_drain(&run->workers[i]);
+    crypto_stage_stop(run->stage);
 }
 
 /* The others cannot go on for long when one had to give up, and would wait for its lanes. */
@@ -222,8 +223,8 @@ void run_mail_drop(struct run *run)
     }
 }
 
-/* The first signal: take nothing new, finish or park what is under way. The second: stop at once;
- * everything that matters is in the state already, as after a crash. */
+/* The first signal: take nothing new, make no more keys, finish or park what is under way. The
+ * second: stop at once; everything that matters is in the state already, as after a crash. */
 static void signal_run(struct run *run)
 {
     struct signalfd_siginfo info;
@@ -311,6 +312,7 @@ void run_stop_workers(struct run *run)
 {
     for (unsigned i = 0; i < run->workers_started; i++)
         worker_drain(&run->workers[i]);
+    crypto_stage_stop(run->stage);
     for (unsigned i = 0; i < run->workers_started; i++)
         worker_join(&run->workers[i]);
 }

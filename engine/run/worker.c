@@ -275,9 +275,10 @@ static int64_t worker_wait_ms(struct worker *worker)
     return wait_ms;
 }
 
-/* The state or the memory is gone: nothing can go on. */
+/* The state or the memory is gone: nothing can go on, with the other workers neither. */
 static void give_up(struct worker *worker)
 {
+    crypto_stage_stop(worker->run->stage);
     registrar_cancel(worker);
     sessions_drop(worker);
     orders_fail_all(worker, &worker->broken_error);

@@ -273,6 +273,28 @@ class EndsTest(EdgeCase):
         self.assertIn(fleet.run().code, (0,))
         self.check_orders(ca, fleet, 1)
 
+    def test_interrupted_while_keys_are_made(self):
+        """Nobody waits for the keys of orders that are parked: one thread would take minutes."""
+        ca = self.start_ca()
+        names = [f"n{number}" for number in range(200)]
+        fleet = self.make_fleet(ca, names, key={"type": "RSA", "size": 4096})
+        started = fleet.start("--crypto", "openssl", "--crypto-threads", "1", "--json")
+        wait_until(lambda: ca.book.count("newOrder") == len(names), 30, "all orders are placed")
+        started.signal(signal.SIGINT)
+        run = started.wait(40)
+        self.assert_code(run, 3)
+        self.assertLess(run.json()["figures"].get("crypto", {}).get("keys", {})
+                        .get("RSA-4096", {}).get("made", 0), len(names))
+        ended = self.outcomes(fleet)
+        self.assertEqual(set(ended), set(names))
+        self.assertIn("parked", {how for how, _ in ended.values()})
+        self.assertNotIn("failed", {how for how, _ in ended.values()})
+        self.assert_code(fleet.run("--only", "n19*"), 0)
+        placed = ca.book.orders_by_names()
+        for name in ["n19", *(f"n19{digit}" for digit in range(10))]:
+            self.assertTrue(Pair(fleet.live(name)))
+            self.assertEqual(len(placed[f"{name}.example.com",]), 1, name)
+
     def test_interrupted_in_a_hook(self):
         ca = self.start_ca()
         begun = self.folder / "begun"

@@ -1,10 +1,16 @@
 /* crypto/stage: thousands of jobs over threads, a full queue, keys that are brought along, failing
- * jobs, and the end of a run with jobs waiting. */
+ * jobs, and the end of a run with jobs waiting and keys being made. */
 #include "pki.h"
 
 #include "crypto/stage.h"
+#include "key_maker.h"
+#include "rsa/rsa_search.h"
 
+#include <openssl/core_dispatch.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/provider.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -312,6 +318,183 @@ static void waiting_jobs_end_as_cancelled(void)
     crypto_context_free(context);
 }
 
+/* A provider whose search for an RSA key never ends by itself. */
+static struct desk endless_desk; /* `inside`: searches under way */
+
+static void *endless_new(void *provider)
+{
+    (void)provider;
+    return OPENSSL_zalloc(1);
+}
+
+static void *endless_begin(void *provider, int selection, const OSSL_PARAM params[])
+{
+    (void)selection;
+    (void)params;
+    return endless_new(provider);
+}
+
+static void *endless_search(void *search, OSSL_CALLBACK *callback, void *context)
+{
+    int stage = 0;
+    int count = 0;
+    const OSSL_PARAM news[] = {OSSL_PARAM_construct_int(OSSL_GEN_PARAM_POTENTIAL, &stage),
+                               OSSL_PARAM_construct_int(OSSL_GEN_PARAM_ITERATION, &count),
+                               OSSL_PARAM_construct_end()};
+    (void)search;
+    CHECK(callback(news, context) != 0);
+    pthread_mutex_lock(&endless_desk.lock);
+    endless_desk.inside++;
+    pthread_cond_broadcast(&endless_desk.changed);
+    pthread_mutex_unlock(&endless_desk.lock);
+    while (callback(news, context) != 0)
+        sched_yield();
+    pthread_mutex_lock(&endless_desk.lock);
+    endless_desk.inside--;
+    pthread_mutex_unlock(&endless_desk.lock);
+    return NULL;
+}
+
+static int endless_set(void *search, const OSSL_PARAM params[])
+{
+    (void)search;
+    (void)params;
+    return 1;
+}
+
+static const OSSL_PARAM *endless_settable(void *search, void *provider)
+{
+    static const OSSL_PARAM settable[] = {OSSL_PARAM_uint(OSSL_PKEY_PARAM_RSA_BITS, NULL),
+                                          OSSL_PARAM_uint(OSSL_PKEY_PARAM_RSA_E, NULL),
+                                          OSSL_PARAM_END};
+    (void)search;
+    (void)provider;
+    return settable;
+}
+
+static void endless_free(void *any)
+{
+    OPENSSL_free(any);
+}
+
+static int endless_has(const void *key, int selection)
+{
+    (void)key;
+    (void)selection;
+    return 0;
+}
+
+static const OSSL_ALGORITHM *endless_query(void *provider, int operation, int *no_cache)
+{
+    static const OSSL_DISPATCH functions[] = {
+        {OSSL_FUNC_KEYMGMT_NEW, (void (*)(void))endless_new},
+        {OSSL_FUNC_KEYMGMT_FREE, (void (*)(void))endless_free},
+        {OSSL_FUNC_KEYMGMT_GEN_INIT, (void (*)(void))endless_begin},
+        {OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS, (void (*)(void))endless_set},
+        {OSSL_FUNC_KEYMGMT_GEN_SETTABLE_PARAMS, (void (*)(void))endless_settable},
+        {OSSL_FUNC_KEYMGMT_GEN, (void (*)(void))endless_search},
+        {OSSL_FUNC_KEYMGMT_GEN_CLEANUP, (void (*)(void))endless_free},
+        {OSSL_FUNC_KEYMGMT_HAS, (void (*)(void))endless_has},
+        {0, NULL}};
+    static const OSSL_ALGORITHM keys[] = {{"RSA", "provider=endless", functions, NULL},
+                                          {NULL, NULL, NULL, NULL}};
+    (void)provider;
+    *no_cache = 0;
+    return operation == OSSL_OP_KEYMGMT ? keys : NULL;
+}
+
+static int endless_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *upcalls,
+                        const OSSL_DISPATCH **ret_functions, void **ret_context)
+{
+    static const OSSL_DISPATCH functions[] = {
+        {OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))endless_query}, {0, NULL}};
+    (void)upcalls;
+    *ret_functions = functions;
+    *ret_context = (void *)core;
+    return 1;
+}
+
+/* However the stage ends, the keys that its threads are at would take for ever. */
+static void keys_being_made_are_given_up(bool by_free)
+{
+    enum { THREADS = 2, JOBS = 5 };
+    struct crypto_context *context = NULL;
+    struct error error;
+    struct desk desk;
+    const struct crypto_options endless = {.property_query = "?provider=endless"};
+    CHECK_OK(crypto_context_new(&endless, &context, &error), error);
+    CHECK(OSSL_PROVIDER_add_builtin(crypto_library(context), "endless", endless_init) == 1);
+    OSSL_PROVIDER *provider = OSSL_PROVIDER_load(crypto_library(context), "endless");
+    CHECK(provider != NULL);
+    desk_init(&desk);
+    desk_init(&endless_desk);
+    struct crypto_stage *stage = stage_make(context, THREADS, JOBS);
+    struct crypto_job *jobs = jobs_make(&desk, JOBS, (struct key_spec){KEY_RSA, 2048});
+    for (size_t i = 0; i < JOBS; i++)
+        CHECK(crypto_stage_submit(stage, &jobs[i]));
+    desk_wait(&endless_desk, &endless_desk.inside, THREADS);
+    if (!by_free) {
+        crypto_stage_stop(stage);
+        desk_wait(&desk, &desk.ended, JOBS);
+        CHECK(!crypto_stage_submit(stage, &jobs[0]));
+        crypto_stage_stop(stage);
+    }
+    crypto_stage_free(stage);
+    CHECK_INT(desk.ended, JOBS);
+    CHECK_INT(desk.cancelled, JOBS);
+    CHECK_INT(endless_desk.inside, 0);
+    for (size_t i = 0; i < JOBS; i++) {
+        CHECK(jobs[i].key == NULL && jobs[i].key_pem.data == NULL && jobs[i].csr.data == NULL);
+        job_drop(&jobs[i]);
+    }
+    free(jobs);
+    desk_drop(&endless_desk);
+    desk_drop(&desk);
+    OSSL_PROVIDER_unload(provider);
+    crypto_context_free(context);
+}
+
+static void a_stage_that_is_freed_gives_up(void)
+{
+    keys_being_made_are_given_up(true);
+}
+
+static void a_stage_that_is_stopped_gives_up(void)
+{
+    keys_being_made_are_given_up(false);
+}
+
+/* Each looks whether to stop, and makes keys again when it need not. */
+static void every_way_of_rsa_can_be_stopped(void)
+{
+    static const enum crypto_way ways[] = {CRYPTO_IFMA, CRYPTO_PORTABLE, CRYPTO_OPENSSL};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct crypto_context *context = NULL;
+        struct error error;
+        if (ways[i] == CRYPTO_IFMA && !rsa_path_available(RSA_PATH_IFMA))
+            continue;
+        const struct crypto_options options = {.way = ways[i]};
+        CHECK_OK(crypto_context_new(&options, &context, &error), error);
+        atomic_bool stopping = true;
+        struct key_maker maker = {.stopping = &stopping};
+        EVP_PKEY *key = NULL;
+        for (unsigned bits = 2048; bits <= 4096; bits += 1024) {
+            struct key_spec spec = {KEY_RSA, bits};
+            CHECK(!key_maker_generate(&maker, context, spec, &key, &error));
+            CHECK_INT(error.kind, ERROR_CANCELLED);
+            CHECK(key == NULL);
+            CHECK_INT(ERR_peek_error(), 0);
+        }
+        atomic_store(&stopping, false);
+        CHECK_OK(
+            key_maker_generate(&maker, context, (struct key_spec){KEY_RSA, 2048}, &key, &error),
+            error);
+        EVP_PKEY_free(key);
+        key_maker_free(&maker);
+        crypto_context_free(context);
+    }
+}
+
 static void options_have_limits(void)
 {
     struct crypto_context *context = pki_context();
@@ -333,6 +516,9 @@ static const struct test tests[] = {
     TEST(keys_brought_along_are_used),
     TEST(a_full_queue_refuses),
     TEST(waiting_jobs_end_as_cancelled),
+    TEST(a_stage_that_is_freed_gives_up),
+    TEST(a_stage_that_is_stopped_gives_up),
+    TEST(every_way_of_rsa_can_be_stopped),
     TEST(options_have_limits),
 };
 

@@ -61,7 +61,11 @@ struct crypto_stage_counts {
 };
 void crypto_stage_count(struct crypto_stage *stage, struct crypto_stage_counts *ret_counts);
 
-/* Jobs that wait end as cancelled, running ones are waited for; then the threads end. */
+/* From here on no key is worth waiting for: jobs that wait end as cancelled at once, one whose RSA
+ * key is being made within milliseconds, and submit refuses. Any thread; again does nothing. */
+void crypto_stage_stop(struct crypto_stage *stage);
+
+/* Stops the stage, and waits for its threads. */
 void crypto_stage_free(struct crypto_stage *stage);
 
 #endif
