@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "context_internal.h"
 #include "key_der.h"
+#include "nettle.h"
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -31,6 +32,7 @@ static const struct algorithm algorithms[] = {
 };
 
 struct jws_signer {
+    const struct crypto_context *context;
     const struct algorithm *algorithm;
     EVP_PKEY *key;
     EVP_MD_CTX *ready; /* prepared to sign; copied for every signature and never used itself */
@@ -132,6 +134,7 @@ bool jws_signer_new(const struct crypto_context *context, EVP_PKEY *key,
     struct jws_signer *signer = calloc(1, sizeof *signer);
     if (signer == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for the account key");
+    signer->context = context;
     signer->algorithm = algorithm;
     if (EVP_PKEY_up_ref(key) == 1)
         signer->key = key;
@@ -191,6 +194,17 @@ static bool signature_to_raw(struct span der, size_t width, unsigned char *raw)
     return true;
 }
 
+static bool openssl_sign(const struct jws_signer *signer, struct span input,
+                         unsigned char *signature, size_t *len, struct error *error)
+{
+    EVP_MD_CTX *copy = EVP_MD_CTX_new();
+    bool ok =
+        copy != NULL && EVP_MD_CTX_copy_ex(copy, signer->ready) == 1 &&
+        EVP_DigestSign(copy, signature, len, (const unsigned char *)input.data, input.len) == 1;
+    EVP_MD_CTX_free(copy);
+    return ok || crypto_error(error, "signing a request");
+}
+
 /* Appends base64url of the key's signature over `input`. */
 static bool signature_append(const struct jws_signer *signer, struct span input, struct buf *out,
                              struct error *error)
@@ -198,17 +212,15 @@ static bool signature_append(const struct jws_signer *signer, struct span input,
     unsigned char signature[SIGNATURE_MAX];
     unsigned char raw[2 * KEY_POINT_MAX];
     size_t len = sizeof signature;
-    EVP_MD_CTX *copy = EVP_MD_CTX_new();
-    bool ok =
-        copy != NULL && EVP_MD_CTX_copy_ex(copy, signer->ready) == 1 &&
-        EVP_DigestSign(copy, signature, &len, (const unsigned char *)input.data, input.len) == 1;
-    EVP_MD_CTX_free(copy);
+    struct key_spec spec = signer->algorithm->spec;
+    bool ok = nettle_is_better(signer->context, spec) &&
+              nettle_sign(signer->context, signer->key, spec, input, signature, &len);
     if (!ok)
-        return crypto_error(error, "signing a request");
-    if (signer->algorithm->spec.type == KEY_ECDSA) {
-        size_t width = key_field_width(signer->algorithm->spec.bits);
+        TRY(openssl_sign(signer, input, signature, &len, error));
+    if (spec.type == KEY_ECDSA) {
+        size_t width = key_field_width(spec.bits);
         if (!signature_to_raw(span_make(signature, len), width, raw))
-            return error_set(error, ERROR_CRYPTO, "OpenSSL made a malformed ECDSA signature");
+            return error_set(error, ERROR_CRYPTO, "a malformed ECDSA signature was made");
         ok = base64url_append(out, raw, 2 * width);
     } else {
         ok = base64url_append(out, signature, len);

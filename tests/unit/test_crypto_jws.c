@@ -219,6 +219,45 @@ static void signatures_of_every_algorithm_verify(void)
     crypto_context_free(context);
 }
 
+/* RFC 7518 section 3.4: r and s are as wide as the curve, whatever they begin with. */
+static void short_numbers_are_padded(void)
+{
+    enum { ROUNDS_MAX = 50000, WIDTH = 48 };
+    static const enum crypto_way ways[] = {CRYPTO_AUTO, CRYPTO_OPENSSL};
+    const struct jws_header header = {.url = "https://ca.example/"};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct crypto_context *context = NULL;
+        struct error error;
+        const struct crypto_options options = {.way = ways[i]};
+        CHECK_OK(crypto_context_new(&options, &context, &error), error);
+        EVP_PKEY *key = pki_key(context, KEY_ECDSA, 384);
+        struct jws_signer *signer = signer_make(context, key);
+        unsigned seen[2] = {0};
+        for (int round = 0; (seen[0] == 0 || seen[1] == 0) && round < ROUNDS_MAX; round++) {
+            struct buf out;
+            struct buf raw;
+            buf_init(&out, JWS_MAX);
+            CHECK_OK(jws_sign(signer, &header, SPAN_LITERAL("{}"), &out, &error), error);
+            json_t *jws = json_loads(buf_text(&out), 0, NULL);
+            CHECK(jws != NULL);
+            decode(jws, "signature", &raw);
+            CHECK_INT(raw.len, 2 * WIDTH);
+            bool is_short[2] = {raw.data[0] == 0, raw.data[WIDTH] == 0};
+            seen[0] += is_short[0];
+            seen[1] += is_short[1];
+            if (is_short[0] || is_short[1])
+                json_decref(check_jws(&out, key, "SHA384", SPAN_LITERAL("{}")));
+            json_decref(jws);
+            buf_free(&raw);
+            buf_free(&out);
+        }
+        CHECK(seen[0] > 0 && seen[1] > 0);
+        jws_signer_free(signer);
+        EVP_PKEY_free(key);
+        crypto_context_free(context);
+    }
+}
+
 static void headers_without_kid_or_nonce(void)
 {
     struct crypto_context *context = pki_context();
@@ -410,6 +449,7 @@ static const struct test tests[] = {
     TEST(the_verifier_takes_the_rfcs_signature),
     TEST(jwks_and_thumbprints),
     TEST(signatures_of_every_algorithm_verify),
+    TEST(short_numbers_are_padded),
     TEST(headers_without_kid_or_nonce),
     TEST(hostile_values_stay_values),
     TEST(keys_that_acme_does_not_take),

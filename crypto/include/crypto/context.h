@@ -11,8 +11,8 @@
 struct crypto_context;
 
 /* Who makes keys. RSA keys come from the search of crypto/rsa by way of certmill's own OpenSSL
- * provider, with AVX-512 IFMA or without; P-384 keys and the signatures of their requests from
- * nettle where OpenSSL is older than 3.2, which takes five times as long. */
+ * provider, with AVX-512 IFMA or without; P-384 keys and what they sign (requests, and ES384 of
+ * accounts) from nettle where OpenSSL is older than 3.2, which takes five times as long. */
 enum crypto_way {
     /* As the processor allows; as CRYPTO_OPENSSL when an OpenSSL configuration is given. */
     CRYPTO_AUTO,

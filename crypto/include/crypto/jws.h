@@ -12,7 +12,8 @@
  * number of threads may sign with it at once. */
 struct jws_signer;
 
-/* Takes its own reference on the key. ECDSA P-256 signs ES256, P-384 ES384, RSA RS256. */
+/* Takes its own reference on the key; the context must outlive the signer. ECDSA P-256 signs ES256,
+ * P-384 ES384, RSA RS256. */
 bool jws_signer_new(const struct crypto_context *context, EVP_PKEY *key,
                     struct jws_signer **ret_signer, struct error *error) MUST_USE;
 void jws_signer_free(struct jws_signer *signer);
