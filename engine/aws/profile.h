@@ -36,6 +36,11 @@ const char *aws_profile_name(const struct aws_profiles *profiles, size_t index);
  * credential_process). Sends nothing. The default profile need not be in a file. */
 bool aws_profile_check(struct aws_profiles *profiles, const char *profile,
                        struct error *error) MUST_USE;
+/* Where the profile's credentials come from, in words, into `text` of AWS_SOURCE_MAX bytes. Errors
+ * are those of aws_profile_check. */
+#define AWS_SOURCE_MAX 512
+bool aws_profile_source(struct aws_profiles *profiles, const char *profile, char *text,
+                        struct error *error) MUST_USE;
 /* AWS_REGION, AWS_DEFAULT_REGION, the profile's; ERROR_CONFIG without any. With an explicit
  * profile its own region goes before the environment's, as one run has many profiles. The text
  * lives as long as the profiles. */
@@ -50,6 +55,8 @@ bool aws_profile_region(struct aws_profiles *profiles, const char *profile, cons
 bool aws_profile_endpoint(struct aws_profiles *profiles, const char *profile,
                           enum aws_service service, const char *region, char *url,
                           struct error *error) MUST_USE;
+/* The region in a signature: the given one, but Route 53's of the partition. */
+const char *aws_signing_region(enum aws_service service, const char *region);
 /* AWS_CA_BUNDLE, ca_bundle; NULL: the system's. */
 const char *aws_profile_ca_bundle(struct aws_profiles *profiles, const char *profile);
 

@@ -36,6 +36,8 @@ enum output_state output_read(struct buf *output, size_t limit, int fd)
     ssize_t count = read(fd, bytes, sizeof bytes);
     if (count > 0) {
         output_keep(output, limit, span_make(bytes, (size_t)count));
+        if (output->secret)
+            explicit_bzero(bytes, (size_t)count);
         return OUTPUT_MORE;
     }
     if (count < 0 && (errno == EAGAIN || errno == EINTR))

@@ -328,6 +328,7 @@ bool process_run(const struct process_request *request, int cancel_fd,
     struct process_result result = {.exit_code = -1};
     output_init(&result.output, request->output_limit);
     output_init(&result.error_output, request->output_limit);
+    result.output.secret = result.error_output.secret = request->secret_output;
     struct child child = {
         .request = request,
         .result = &result,

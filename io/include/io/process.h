@@ -13,6 +13,7 @@ struct process_request {
     int64_t timeout_ms;    /* then SIGTERM to its process group, and SIGKILL later; 0: never */
     int64_t kill_after_ms; /* from SIGTERM to SIGKILL; 0: 5 s */
     size_t output_limit;   /* bytes kept of each output (the last ones); more is read and dropped */
+    bool secret_output;    /* what was read of it is wiped */
 };
 
 struct process_result {

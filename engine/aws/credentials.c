@@ -1,0 +1,280 @@
+/* Credentials that were fetched, kept until shortly before they end, fetched once for many threads
+ * that ask. No lock is held while they are fetched: those of a role are asked of its source
+ * profile, which has its own place here. */
+#include "aws/credentials_fetch.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REFRESH_BEFORE_S ((int64_t)300)
+/* A failure is told again for so long, so that thousands of calls do not each wait for it. */
+#define FAILURE_KEPT_S 5
+
+/* Whose credentials an entry holds. */
+enum entry_role {
+    ENTRY_PROFILE, /* of a profile as it is asked for */
+    ENTRY_BASE,    /* of a source_profile */
+    ENTRY_SOURCE,  /* of a credential_source */
+};
+
+struct entry {
+    struct entry *next;
+    enum entry_role role;
+    char *name;            /* ENTRY_PROFILE: NULL is the default one */
+    enum source_kind kind; /* ENTRY_SOURCE */
+    bool fetching;         /* by another thread */
+    unsigned fetched;      /* times that a fetch ended */
+    bool held;
+    struct aws_credentials credentials;
+    int64_t refresh_at;
+    struct error failure; /* of the last fetch */
+    int64_t failure_until;
+};
+
+struct credentials_cache {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct entry *entries;
+};
+
+struct asked {
+    enum entry_role role;
+    const char *name;
+    enum source_kind kind;
+};
+
+bool credentials_cache_new(struct credentials_cache **ret_cache, struct error *error)
+{
+    struct credentials_cache *cache = calloc(1, sizeof *cache);
+    if (cache == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory for AWS credentials");
+    pthread_mutex_init(&cache->lock, NULL);
+    pthread_cond_init(&cache->changed, NULL);
+    *ret_cache = cache;
+    return true;
+}
+
+void credentials_cache_free(struct credentials_cache *cache)
+{
+    if (cache == NULL)
+        return;
+    while (cache->entries != NULL) {
+        struct entry *entry = cache->entries;
+        cache->entries = entry->next;
+        aws_credentials_free(&entry->credentials);
+        free(entry->name);
+        free(entry);
+    }
+    pthread_cond_destroy(&cache->changed);
+    pthread_mutex_destroy(&cache->lock);
+    free(cache);
+}
+
+void aws_credentials_free(struct aws_credentials *credentials)
+{
+    secret_free(&credentials->secret_key);
+    secret_free(&credentials->session_token);
+    *credentials = (struct aws_credentials){0};
+}
+
+static bool credentials_copy(const struct aws_credentials *from, struct aws_credentials *ret,
+                             struct error *error)
+{
+    struct aws_credentials copy = {.expires_at = from->expires_at};
+    memcpy(copy.key_id, from->key_id, sizeof copy.key_id);
+    if (!secret_copy(secret_span(&from->secret_key), &copy.secret_key) ||
+        (from->session_token.len > 0 &&
+         !secret_copy(secret_span(&from->session_token), &copy.session_token))) {
+        aws_credentials_free(&copy);
+        return error_set(error, ERROR_MEMORY, "no secure memory for AWS credentials");
+    }
+    *ret = copy;
+    return true;
+}
+
+static bool is_asked(const struct entry *entry, const struct asked *asked)
+{
+    if (entry->role != asked->role || (entry->name == NULL) != (asked->name == NULL))
+        return false;
+    return asked->role == ENTRY_SOURCE
+               ? entry->kind == asked->kind
+               : asked->name == NULL || strcmp(entry->name, asked->name) == 0;
+}
+
+static struct entry *entry_find(struct credentials_cache *cache, const struct asked *asked)
+{
+    struct entry *entry = cache->entries;
+    while (entry != NULL && !is_asked(entry, asked))
+        entry = entry->next;
+    return entry;
+}
+
+static struct entry *entry_take(struct credentials_cache *cache, const struct asked *asked)
+{
+    struct entry *entry = entry_find(cache, asked);
+    if (entry != NULL)
+        return entry;
+    entry = calloc(1, sizeof *entry);
+    if (entry == NULL)
+        return NULL;
+    entry->role = asked->role;
+    entry->kind = asked->kind;
+    entry->name = asked->name != NULL ? strdup(asked->name) : NULL;
+    if (asked->name != NULL && entry->name == NULL) {
+        free(entry);
+        return NULL;
+    }
+    entry->next = cache->entries;
+    cache->entries = entry;
+    return entry;
+}
+
+static bool asked_source(struct aws_profiles *profiles, const struct asked *asked,
+                         struct source *ret_source, struct error *error)
+{
+    switch (asked->role) {
+    case ENTRY_PROFILE:
+        return source_of(profiles, asked->name, ret_source, error);
+    case ENTRY_BASE:
+        return source_of_base(profiles, profile_find(profiles, asked->name), ret_source, error);
+    case ENTRY_SOURCE:
+        break;
+    }
+    *ret_source = (struct source){.kind = asked->kind};
+    return true;
+}
+
+static void entry_drop(struct entry *entry)
+{
+    aws_credentials_free(&entry->credentials);
+    entry->held = false;
+}
+
+static void entry_put(struct entry *entry, struct aws_credentials *fetched, int64_t now)
+{
+    entry_drop(entry);
+    entry->credentials = *fetched;
+    entry->held = true;
+    entry->failure.kind = ERROR_NONE;
+    if (fetched->expires_at == 0) {
+        entry->refresh_at = INT64_MAX;
+        return;
+    }
+    /* Of short-lived ones half the life is used, or they would be fetched for each call. */
+    int64_t life = fetched->expires_at - now;
+    entry->refresh_at =
+        fetched->expires_at - (life < 2 * REFRESH_BEFORE_S ? life / 2 : REFRESH_BEFORE_S);
+}
+
+/* With the lock held, which is left while fetching. */
+static void entry_fetch(struct aws_profiles *profiles, struct entry *entry,
+                        const struct asked *asked, int64_t now)
+{
+    struct credentials_cache *cache = profiles->cache;
+    struct aws_credentials fetched = {0};
+    struct source source;
+    struct error error;
+    entry->fetching = true;
+    pthread_mutex_unlock(&cache->lock);
+    bool ok = asked_source(profiles, asked, &source, &error) &&
+              credentials_fetch(profiles, &source, now, &fetched, &error);
+    pthread_mutex_lock(&cache->lock);
+    entry->fetching = false;
+    entry->fetched++;
+    if (ok) {
+        entry_put(entry, &fetched, now);
+    } else {
+        entry->failure = error;
+        entry->failure_until = now + FAILURE_KEPT_S;
+    }
+    pthread_cond_broadcast(&cache->changed);
+}
+
+static bool is_fresh(const struct entry *entry, int64_t now)
+{
+    return entry->held && now < entry->refresh_at;
+}
+
+/* With the lock held. What is about to end is still good when it cannot be had anew. */
+static bool entry_answer(const struct entry *entry, int64_t now, struct aws_credentials *ret,
+                         struct error *error)
+{
+    bool usable =
+        entry->held && (entry->credentials.expires_at == 0 || now < entry->credentials.expires_at);
+    if (usable)
+        return credentials_copy(&entry->credentials, ret, error);
+    if (error != NULL)
+        *error = entry->failure;
+    return false;
+}
+
+static bool entry_get(struct aws_profiles *profiles, const struct asked *asked, int64_t now,
+                      struct aws_credentials *ret_credentials, struct error *error)
+{
+    struct credentials_cache *cache = profiles->cache;
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = entry_take(cache, asked);
+    if (entry == NULL) {
+        pthread_mutex_unlock(&cache->lock);
+        return error_set(error, ERROR_MEMORY, "no memory for AWS credentials");
+    }
+    bool failed_lately = entry->failure.kind != ERROR_NONE && now < entry->failure_until;
+    if (!is_fresh(entry, now) && entry->fetching) {
+        unsigned fetched = entry->fetched;
+        while (entry->fetched == fetched)
+            pthread_cond_wait(&cache->changed, &cache->lock);
+    } else if (!is_fresh(entry, now) && !failed_lately) {
+        entry_fetch(profiles, entry, asked, now);
+    }
+    bool ok = entry_answer(entry, now, ret_credentials, error);
+    pthread_mutex_unlock(&cache->lock);
+    return ok;
+}
+
+static void entry_expire(struct aws_profiles *profiles, const struct asked *asked,
+                         const char *key_id)
+{
+    struct credentials_cache *cache = profiles->cache;
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = entry_find(cache, asked);
+    /* Another thread may have fetched anew already. */
+    if (entry != NULL && entry->held && strcmp(entry->credentials.key_id, key_id) == 0) {
+        entry_drop(entry);
+        entry->failure.kind = ERROR_NONE;
+    }
+    pthread_mutex_unlock(&cache->lock);
+}
+
+static struct asked asked_base(const struct source *role)
+{
+    return role->base != NULL ? (struct asked){.role = ENTRY_BASE, .name = role->base->name}
+                              : (struct asked){.role = ENTRY_SOURCE, .kind = role->base_kind};
+}
+
+bool aws_credentials_get(struct aws_profiles *profiles, const char *profile, int64_t now,
+                         struct aws_credentials *ret_credentials, struct error *error)
+{
+    const struct asked asked = {.role = ENTRY_PROFILE, .name = profile};
+    return entry_get(profiles, &asked, now, ret_credentials, error);
+}
+
+void aws_credentials_expire(struct aws_profiles *profiles, const char *profile, const char *key_id)
+{
+    const struct asked asked = {.role = ENTRY_PROFILE, .name = profile};
+    entry_expire(profiles, &asked, key_id);
+}
+
+bool credentials_of_base(struct aws_profiles *profiles, const struct source *role, int64_t now,
+                         struct aws_credentials *ret_credentials, struct error *error)
+{
+    const struct asked asked = asked_base(role);
+    return entry_get(profiles, &asked, now, ret_credentials, error);
+}
+
+void credentials_of_base_expire(struct aws_profiles *profiles, const struct source *role,
+                                const char *key_id)
+{
+    const struct asked asked = asked_base(role);
+    entry_expire(profiles, &asked, key_id);
+}
