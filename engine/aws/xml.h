@@ -16,13 +16,16 @@ struct xml_element {
  * ERROR_PROTOCOL says where it is wrong. */
 bool xml_parse(struct span text, struct arena *arena, struct xml_element **ret_root,
                struct error *error) MUST_USE;
+/* Overwrites the texts of the tree, for an answer that holds secrets: the arena does not. The root
+ * comes from xml_parse. */
+void xml_wipe(struct xml_element *root);
 /* The child that a path such as "AssumeRoleResult/Credentials/AccessKeyId" leads to (the first at
  * each step); NULL when there is none. */
 const struct xml_element *xml_find(const struct xml_element *element, const char *path);
 struct span xml_text(const struct xml_element *element, const char *path); /* "" when not there */
 const struct xml_element *xml_next(const struct xml_element *element); /* the next of this name */
 
-/* Appends text with & < > " ' and control characters escaped. */
+/* Appends text with & < > " ' and control characters as character references. */
 bool xml_escape(struct buf *out, struct span text) MUST_USE;
 
 #endif
