@@ -108,5 +108,7 @@ bool payload_new_account(const char *email, bool terms_agreed, bool only_existin
                          struct span external_binding, struct buf *out) MUST_USE;
 bool payload_new_order(const char *const *names, size_t count, struct buf *out) MUST_USE;
 bool payload_finalize(struct span csr_der, struct buf *out) MUST_USE;
+/* RFC 8555 section 7.6; `reason` (RFC 5280 section 5.3.1) below 0: none. */
+bool payload_revoke(struct span certificate_der, int reason, struct buf *out) MUST_USE;
 
 #endif

@@ -4,7 +4,8 @@
 
 #include <arpa/inet.h>
 
-#define CSR_TEXT_MAX ((size_t)256 * 1024)
+#define CSR_TEXT_MAX         ((size_t)256 * 1024)
+#define CERTIFICATE_TEXT_MAX ((size_t)512 * 1024)
 
 /* json_object_set_new fails on a NULL value, so that memory is checked once, here. */
 static bool member_set(json_t *object, const char *key, json_t *value)
@@ -64,6 +65,19 @@ bool payload_new_order(const char *const *names, size_t count, struct buf *out)
                                   json_pack("{s:s, s:s}", "type", identifier_type(names[i]),
                                             "value", names[i])) == 0);
     return json_append(out, payload);
+}
+
+bool payload_revoke(struct span certificate_der, int reason, struct buf *out)
+{
+    CLEANUP(json_release) json_t *payload = json_object();
+    struct buf text;
+    buf_init(&text, CERTIFICATE_TEXT_MAX);
+    bool ok = base64url_append(&text, certificate_der.data, certificate_der.len) &&
+              member_set(payload, "certificate", json_stringn(buf_text(&text), text.len)) &&
+              (reason < 0 || member_set(payload, "reason", json_integer(reason))) &&
+              json_append(out, payload);
+    buf_free(&text);
+    return ok;
 }
 
 bool payload_finalize(struct span csr_der, struct buf *out)

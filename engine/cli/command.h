@@ -13,5 +13,8 @@ int command_check(const struct command_options *options);
 int command_list(const struct command_options *options);
 int command_status(const struct command_options *options);
 int command_accounts(const struct command_options *options);
+int command_enroll(const struct command_options *options);
+int command_renew(const struct command_options *options);
+int command_revoke(const struct command_options *options);
 
 #endif

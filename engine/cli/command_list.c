@@ -15,8 +15,10 @@ static bool list_show(const struct command_options *options, const char *folder,
     if (state == NULL)
         return error_set(error, ERROR_NOT_FOUND,
                          "%s has no state database: no run has used this folder yet", folder);
-    struct list_options list_options = {
-        .glob = options->only, .now = clock_unix(), .json = options->json};
+    struct list_options list_options = {.glob = options->only,
+                                        .account = options->account,
+                                        .now = clock_unix(),
+                                        .json = options->json};
     return list_print(stdout, state, &list_options, error);
 }
 

@@ -18,9 +18,15 @@ static void diagnostics_print(const struct diagnostics *diagnostics)
 
 bool inputs_read(const struct command_options *options, struct inputs *ret_inputs)
 {
+    return inputs_read_text(options, (struct span){0}, ret_inputs);
+}
+
+bool inputs_read_text(const struct command_options *options, struct span text,
+                      struct inputs *ret_inputs)
+{
     struct inputs *inputs = ret_inputs;
-    struct manifest_options manifest_options = {.file = options->manifest,
-                                                .accounts_file = options->accounts_file};
+    struct manifest_options manifest_options = {
+        .file = options->manifest, .text = text, .accounts_file = options->accounts_file};
     struct diagnostics diagnostics;
     struct error error;
     *inputs = (struct inputs){0};
@@ -52,6 +58,8 @@ bool inputs_state_folder(const struct command_options *options, struct inputs *r
 {
     if (options->manifest != NULL)
         return inputs_read(options, ret_inputs);
-    *ret_inputs = (struct inputs){.state_folder = options->state_folder};
+    *ret_inputs =
+        (struct inputs){.state_folder = options->state_folder != NULL ? options->state_folder
+                                                                      : OPTIONS_STATE_DEFAULT};
     return true;
 }

@@ -16,6 +16,9 @@ struct inputs {
  * wrong with them, and what is only odd. False when there is any error: the command then ends with
  * ENDING_USAGE. Free with inputs_free either way. */
 bool inputs_read(const struct command_options *options, struct inputs *ret_inputs) MUST_USE;
+/* The same for a manifest that is not written yet; data NULL: as inputs_read. */
+bool inputs_read_text(const struct command_options *options, struct span text,
+                      struct inputs *ret_inputs) MUST_USE;
 void inputs_free(struct inputs *inputs);
 
 /* The state folder; no file is read when --state alone is given. The text lives as

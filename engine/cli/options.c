@@ -181,6 +181,22 @@ static bool accounts_operands(struct parser *parser, size_t count, char **operan
     return true;
 }
 
+static bool enroll_complete(struct parser *parser)
+{
+    const struct command_options *options = &parser->options;
+    if (options->account == NULL)
+        return parser_error(parser, "--account is missing");
+    if (options->domains == NULL)
+        return parser_error(parser, "--domains is missing");
+    if (options->no_import &&
+        (options->arn != NULL || options->profile != NULL || options->region != NULL))
+        return parser_error(parser, "--no-import and --%s exclude each other",
+                            options->arn != NULL       ? "arn"
+                            : options->profile != NULL ? "profile"
+                                                       : "region");
+    return true;
+}
+
 static bool operands_take(struct parser *parser, size_t count, char **operands)
 {
     struct command_options *options = &parser->options;
@@ -201,8 +217,6 @@ static bool operands_take(struct parser *parser, size_t count, char **operands)
         return true;
     case COMMAND_LIST:
         options->manifest = count > 0 ? operands[0] : NULL;
-        if (options->manifest == NULL && options->state_folder == NULL)
-            return parser_error(parser, "a manifest or --state DIR is needed");
         return true;
     case COMMAND_STATUS:
         options->name = operands[0];
@@ -210,11 +224,20 @@ static bool operands_take(struct parser *parser, size_t count, char **operands)
             return parser_error(parser, "the manifest is given twice");
         if (count > 1)
             options->manifest = operands[1];
-        if (options->manifest == NULL && options->state_folder == NULL)
-            return parser_error(parser, "a manifest or --state DIR is needed");
         return true;
     case COMMAND_ACCOUNTS:
         return accounts_operands(parser, count, operands);
+    case COMMAND_ENROLL:
+        return enroll_complete(parser);
+    case COMMAND_REVOKE:
+        if (options->name == NULL && options->arn == NULL)
+            return parser_error(parser, "--name or --arn is missing");
+        /* fallthrough */
+    case COMMAND_RENEW:
+        if (options->name != NULL && options->arn != NULL)
+            return parser_error(parser, "--name and --arn exclude each other");
+        options->manifest = count > 0 ? operands[0] : NULL;
+        return true;
     }
     return false;
 }

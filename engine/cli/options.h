@@ -19,6 +19,9 @@ enum command_id {
     COMMAND_LIST,
     COMMAND_STATUS,
     COMMAND_ACCOUNTS,
+    COMMAND_ENROLL,
+    COMMAND_RENEW,
+    COMMAND_REVOKE,
 };
 
 struct command {
@@ -53,6 +56,17 @@ enum option_id {
     OPTION_PROVIDER,
     OPTION_PROPERTY_QUERY,
     OPTION_OPENSSL_CONFIG,
+    OPTION_ACCOUNT,
+    OPTION_DOMAINS,
+    OPTION_NAME,
+    OPTION_ARN,
+    OPTION_PROFILE,
+    OPTION_REGION,
+    OPTION_NO_IMPORT,
+    OPTION_CHALLENGE,
+    OPTION_KEY,
+    OPTION_REASON,
+
     OPTION_HELP,
 };
 
@@ -79,20 +93,29 @@ struct command_options {
     const struct command *command;
 
     const char *manifest;        /* "-": standard input; NULL: not given */
-    const char *name;            /* status */
+    const char *name;            /* status, --name: a certificate's */
     enum accounts_action action; /* accounts */
     const char *const *aliases;  /* accounts: alias_count of them; none means all */
     size_t alias_count;
 
-    const char *accounts_file; /* NULL: as the manifest says */
-    const char *state_folder;  /* NULL: as the manifest says */
-    const char *ca_file;       /* NULL: the system's */
-    const char *only;          /* a glob; NULL: all */
+    const char *accounts_file;       /* NULL: as the manifest says */
+    const char *state_folder;        /* NULL: as the manifest says */
+    const char *ca_file;             /* NULL: the system's */
+    const char *account;             /* --account: an alias; NULL: any */
+    const char *domains;             /* enroll: separated by commas */
+    const char *arn;                 /* --arn: of a certificate in ACM */
+    const char *profile;             /* --profile: AWS's; NULL: the default one */
+    const char *region;              /* --region: AWS's; NULL: the profile's */
+    const char *challenge;           /* enroll; NULL: none */
+    const char *key_type, *key_size; /* enroll: as the manifest writes them; NULL: the account's */
+    const char *reason;              /* revoke; NULL: none */
+    const char *only;                /* a glob; NULL: all */
     bool force;
     const char *events; /* NULL: none; "-": standard output */
     enum progress_mode progress;
     bool json;
     bool quiet;
+    bool no_import; /* enroll: not into ACM */
 
     unsigned in_flight;          /* 0: as the manifest says */
     double requests_per_second;  /* 0: no limit; negative: as the manifest says */

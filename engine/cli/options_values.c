@@ -130,6 +130,28 @@ static bool value_provider(struct parser *parser, const struct option_spec *spec
     return true;
 }
 
+static bool value_challenge(struct parser *parser, const struct option_spec *spec,
+                            const char *value)
+{
+    static const char *const words[] = {"none", "http-01", "dns-01", "tls-alpn-01", NULL};
+    unsigned index;
+    TRY(value_word(parser, spec, value, words, &index));
+    parser->options.challenge = words[index];
+    return true;
+}
+
+static bool value_key(struct parser *parser, const struct option_spec *spec, const char *value)
+{
+    static const char *const words[] = {"RSA-2048", "RSA-3072", "RSA-4096", "P-256",
+                                        "P-384",    "P-521",    NULL};
+    static const char *const sizes[] = {"2048", "3072", "4096", "256", "384", "521"};
+    unsigned index;
+    TRY(value_word(parser, spec, value, words, &index));
+    parser->options.key_type = words[index][0] == 'R' ? "RSA" : "ECDSA";
+    parser->options.key_size = sizes[index];
+    return true;
+}
+
 bool parser_take(struct parser *parser, const struct option_spec *spec, const char *value)
 {
     struct command_options *options = &parser->options;
@@ -144,6 +166,27 @@ bool parser_take(struct parser *parser, const struct option_spec *spec, const ch
         return value_path(parser, spec, value, &options->ca_file);
     case OPTION_ONLY:
         return value_path(parser, spec, value, &options->only);
+    case OPTION_ACCOUNT:
+        return value_path(parser, spec, value, &options->account);
+    case OPTION_DOMAINS:
+        return value_path(parser, spec, value, &options->domains);
+    case OPTION_NAME:
+        return value_path(parser, spec, value, &options->name);
+    case OPTION_ARN:
+        return value_path(parser, spec, value, &options->arn);
+    case OPTION_PROFILE:
+        return value_path(parser, spec, value, &options->profile);
+    case OPTION_REGION:
+        return value_path(parser, spec, value, &options->region);
+    case OPTION_REASON:
+        return value_path(parser, spec, value, &options->reason);
+    case OPTION_CHALLENGE:
+        return value_challenge(parser, spec, value);
+    case OPTION_KEY:
+        return value_key(parser, spec, value);
+    case OPTION_NO_IMPORT:
+        options->no_import = true;
+        return true;
     case OPTION_EVENTS:
         return value_path(parser, spec, value, &options->events);
     case OPTION_PROPERTY_QUERY:

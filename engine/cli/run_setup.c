@@ -57,6 +57,12 @@ static bool crypto_make(const struct command_options *options, struct run_setup 
 
 bool run_setup_make(const struct command_options *options, struct run_setup *ret_setup)
 {
+    return run_setup_make_text(options, (struct span){0}, ret_setup);
+}
+
+bool run_setup_make_text(const struct command_options *options, struct span text,
+                         struct run_setup *ret_setup)
+{
     struct error error;
     *ret_setup = (struct run_setup){0};
     if ((options->ca_file != NULL && !ca_file_check(options->ca_file)) || !crypto_check(options))
@@ -65,7 +71,7 @@ bool run_setup_make(const struct command_options *options, struct run_setup *ret
         message_error(&error);
         return false;
     }
-    TRY(inputs_read(options, &ret_setup->inputs));
+    TRY(inputs_read_text(options, text, &ret_setup->inputs));
     if (!crypto_make(options, ret_setup, &error)) {
         message_error(&error);
         return false;

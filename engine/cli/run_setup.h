@@ -13,6 +13,9 @@ struct run_setup {
 
 /* False when something is wrong: it has been said. Free with run_setup_free either way. */
 bool run_setup_make(const struct command_options *options, struct run_setup *ret_setup) MUST_USE;
+/* The same with a manifest that is not written yet (inputs_read_text). */
+bool run_setup_make_text(const struct command_options *options, struct span text,
+                         struct run_setup *ret_setup) MUST_USE;
 void run_setup_free(struct run_setup *setup);
 
 /* What the run takes from the command line. */

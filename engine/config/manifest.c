@@ -180,7 +180,9 @@ static bool manifest_load(struct config_input *input, struct manifest_reading *r
                                               .gap_max = GAP_BYTES_MAX,
                                               .depth_max = DEPTH_MAX};
     bool accounts_broken = false;
-    TRY(yaml_open_file(options->file, &yaml_options, &input->yaml, error));
+    TRY(options->text.data != NULL
+            ? yaml_open_text(options->text, &yaml_options, &input->yaml, error)
+            : yaml_open_file(options->file, &yaml_options, &input->yaml, error));
     bool parsed = file_parse(input, reading);
     yaml_close(input->yaml);
     input->yaml = NULL;

@@ -109,6 +109,7 @@ struct manifest {
 
 struct manifest_options {
     const char *file;          /* "-": standard input */
+    struct span text;          /* what is in it, when it is not there yet; data NULL: read it */
     const char *accounts_file; /* --accounts; NULL: as the manifest says */
 };
 

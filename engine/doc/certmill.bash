@@ -9,11 +9,25 @@ _certmill_options() {
         ;;
     plan) echo --accounts --state --only --force --json --help ;;
     check) echo --accounts --help ;;
-    list) echo --accounts --state --only --json --help ;;
+    list) echo --accounts --state --only --account --json --help ;;
     status) echo --accounts --state --manifest --json --help ;;
     accounts)
         echo --accounts --state --ca-file --json --account-key --crypto --provider \
             --property-query --openssl-config --help
+        ;;
+    enroll)
+        echo --accounts --state --ca-file --account --domains --name --arn --profile --region \
+            --no-import --challenge --key --events --progress --json --quiet --account-key --io \
+            --workers --crypto-threads --crypto --provider --property-query --openssl-config --help
+        ;;
+    renew)
+        echo --accounts --state --ca-file --name --arn --events --progress --json --quiet \
+            --account-key --io --workers --crypto-threads --crypto --provider --property-query \
+            --openssl-config --help
+        ;;
+    revoke)
+        echo --accounts --state --ca-file --name --arn --reason --account-key --crypto \
+            --provider --property-query --openssl-config --help
         ;;
     esac
 }
@@ -32,7 +46,7 @@ _certmill_files() {
 _certmill() {
     local current=${COMP_WORDS[COMP_CWORD]}
     local previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="run plan check list status accounts"
+    local commands="run plan check list status accounts enroll renew revoke"
     COMPREPLY=()
 
     if ((COMP_CWORD == 1)); then
@@ -64,7 +78,16 @@ _certmill() {
     --io) _certmill_words "auto ring sync" "$current" && return ;;
     --crypto) _certmill_words "auto ifma portable openssl" "$current" && return ;;
     --account-key) _certmill_words "ES256 ES384 RS256" "$current" && return ;;
-    --only | -o | --in-flight | --requests-per-second | --workers | --crypto-threads | \
+    --challenge) _certmill_words "none http-01 dns-01 tls-alpn-01" "$current" && return ;;
+    --key)
+        _certmill_words "RSA-2048 RSA-3072 RSA-4096 P-256 P-384 P-521" "$current" && return
+        ;;
+    --reason)
+        _certmill_words "unspecified keyCompromise affiliationChanged superseded \
+            cessationOfOperation" "$current" && return
+        ;;
+    --account | --domains | -d | --name | -n | --arn | --profile | --region | \
+        --only | -o | --in-flight | --requests-per-second | --workers | --crypto-threads | \
         --provider | --property-query)
         return
         ;;
@@ -74,6 +97,8 @@ _certmill() {
         _certmill_words "$(_certmill_options "$command")" "$current"
     elif [[ $command == accounts ]] && ((COMP_CWORD == 2)); then
         _certmill_words "list register" "$current"
+    elif [[ $command == enroll ]]; then
+        return
     elif [[ $command != status ]] || ((COMP_CWORD > 2)); then
         _certmill_files -f "$current"
     fi

@@ -16,6 +16,7 @@ const char *due_reason_name(enum due_reason reason)
         [DUE_LIFETIME] = "lifetime",
         [DUE_NAMES] = "names",
         [DUE_KEY] = "key",
+        [DUE_REVOKED] = "revoked",
         [DUE_FORCED] = "forced",
     };
     return (size_t)reason < sizeof names / sizeof names[0] ? names[reason] : "unknown";
@@ -96,6 +97,9 @@ void due_by_date(const struct manifest_entry *entry, const struct fact *fact, en
     item->due_at = due.at;
     if (now >= item->not_after) {
         item->reason = DUE_EXPIRED;
+    } else if (fact->revoked != 0) {
+        item->reason = DUE_REVOKED;
+        item->due_at = 0;
     } else if (spec != DUE_NOT) {
         item->reason = spec;
         item->due_at = 0;

@@ -51,9 +51,11 @@ static bool take_certificate(void *context, const struct state_certificate *row)
     const struct index *index = context;
     uint32_t slot = *slot_of(index, row->name);
     if (slot != 0)
-        index->facts[slot - 1] = (struct fact){.digest = row->digest,
-                                               .sequence = row->sequence,
-                                               .deployed_sequence = row->deployed_sequence};
+        index->facts[slot - 1] =
+            (struct fact){.digest = row->digest,
+                          .sequence = row->sequence,
+                          .deployed_sequence = row->deployed_sequence & 0x7fffffffu,
+                          .revoked = row->revoked_at != 0};
     return true;
 }
 

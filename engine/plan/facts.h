@@ -8,7 +8,8 @@
 struct fact {
     uint64_t digest;
     unsigned sequence;
-    unsigned deployed_sequence;
+    unsigned deployed_sequence : 31;
+    unsigned revoked : 1;
 };
 
 /* Fills facts[i] for items[i] from the state's rows, and items[i].order (copied to the arena) from

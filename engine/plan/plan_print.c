@@ -66,6 +66,9 @@ char *plan_reason_words(const struct manifest_entry *entry, const struct plan_it
     case DUE_KEY:
         snprintf(text, size, "the manifest asks for another key: %s", key_spec_name(entry->key));
         break;
+    case DUE_REVOKED:
+        snprintf(text, size, "was revoked");
+        break;
     case DUE_FORCED:
         snprintf(text, size, "was asked for by --force");
         break;
@@ -138,6 +141,7 @@ static void print_totals(FILE *out, const struct plan *plan, int64_t now)
         [DUE_LIFETIME] = "past 2/3 of a short lifetime",
         [DUE_NAMES] = "with other names",
         [DUE_KEY] = "with another key",
+        [DUE_REVOKED] = "revoked",
         [DUE_FORCED] = "by --force",
     };
     struct totals totals = total(plan);

@@ -16,6 +16,7 @@ enum due_reason {
     DUE_LIFETIME, /* two thirds of a short lifetime are over */
     DUE_NAMES,    /* the manifest has other names */
     DUE_KEY,      /* the manifest has another key type or size */
+    DUE_REVOKED,  /* by "certmill revoke" */
     DUE_FORCED,
 };
 const char *due_reason_name(enum due_reason reason); /* "expiring": for JSON */

@@ -6,6 +6,7 @@
 
 #include <fnmatch.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SOON_DAYS 7
 
@@ -46,7 +47,9 @@ struct list {
 
 static bool is_listed(const struct list *list, const struct state_certificate *row)
 {
-    return list->options->glob == NULL || fnmatch(list->options->glob, row->name, 0) == 0;
+    const struct list_options *options = list->options;
+    return (options->glob == NULL || fnmatch(options->glob, row->name, 0) == 0) &&
+           (options->account == NULL || strcmp(options->account, row->account) == 0);
 }
 
 /* `date` has OUTPUT_DATE_MAX bytes and lives as long as the cells. */
@@ -147,7 +150,9 @@ static bool print_table(struct list *list, struct state *state, struct error *er
     }
     TRY(state_certificates(state, measure_row, list, error));
     if (list->shown == 0) {
-        fputs(list->hidden > 0 ? "no certificate has such a name\n" : "no certificates yet\n",
+        fputs(list->hidden == 0                ? "no certificates yet\n"
+              : list->options->account != NULL ? "no such certificate of this account\n"
+                                               : "no certificate has such a name\n",
               list->out);
         return true;
     }

@@ -8,9 +8,10 @@
 #include <stdio.h>
 
 struct list_options {
-    const char *glob; /* over names (fnmatch), or NULL */
-    int64_t now;      /* unix seconds */
-    bool json;        /* an array, element by element */
+    const char *glob;    /* over names (fnmatch), or NULL */
+    const char *account; /* an alias, or NULL */
+    int64_t now;         /* unix seconds */
+    bool json;           /* an array, element by element */
 };
 
 /* Every certificate of the state by name. None at all is no error. */

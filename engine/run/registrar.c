@@ -3,6 +3,7 @@
 #include "report/report.h"
 #include "run/account_file.h"
 #include "run/message.h"
+#include "run/revoker.h"
 #include "run/session.h"
 #include "test/point.h"
 
@@ -39,6 +40,11 @@ static void lane_publish(struct worker *worker)
     workers_wake(worker->run);
 }
 
+void revoker_ended(struct worker *worker)
+{
+    worker->registrar->open--;
+}
+
 static void refuse(struct worker *worker, struct registration *registration,
                    const struct error *error, const struct problem *problem)
 {
@@ -52,6 +58,7 @@ static void ready(struct worker *worker, struct registration *registration)
 {
     struct lane *lane = registration->lane;
     news_send(worker, NEWS_ACCOUNT, NULL, lane->account->alias, lane->account_url, NULL, NULL);
+    worker->registrar->open += revoker_begin(worker, lane);
     atomic_store_explicit(&lane->status, LANE_READY, memory_order_release);
     lane_publish(worker);
 }

@@ -153,6 +153,8 @@ static void context_fill(struct run *run)
     context->in_flight = limits->in_flight;
     context->order_timeout_ms = (int64_t)limits->order_timeout_s * 1000;
     context->orders_now = &run->orders_now;
+    context->revocations = run->options->revocations;
+    context->revocation_count = run->options->revocation_count;
 }
 
 static bool workers_open(struct run *run, struct error *error)

@@ -7,6 +7,8 @@
 #include "report/ending.h"
 #include "report/report.h"
 
+struct revocation;
+
 struct run_options {
     const char *state_folder;
     const char *ca_file;
@@ -14,6 +16,8 @@ struct run_options {
     bool force;
     /* A flag an account: these are registered, and nothing is ordered. NULL: a run. */
     const bool *register_only;
+    struct revocation *revocations; /* of these accounts (run/revoker.h), with register_only */
+    size_t revocation_count;
     enum store_mode io;
     unsigned workers;        /* 0: one a core, 4 at most */
     unsigned crypto_threads; /* 0: one a core */

@@ -38,6 +38,7 @@ const char *call_kind_name(enum call_kind kind)
         [CALL_CERTIFICATE] = "the certificate",
         [CALL_ORDER_LIST] = "the list of orders",
         [CALL_CANDIDATE] = "an order of the list",
+        [CALL_REVOKE] = "revokeCert",
     };
     return names[kind];
 }

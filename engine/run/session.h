@@ -24,6 +24,7 @@ enum call_kind {
     CALL_CERTIFICATE,
     CALL_ORDER_LIST,
     CALL_CANDIDATE,
+    CALL_REVOKE,
 };
 const char *call_kind_name(enum call_kind kind); /* "newOrder", for messages */
 

@@ -17,6 +17,7 @@ struct order;
 struct session;
 struct finder;
 struct registrar;
+struct revocation;
 
 /* What all workers of a run share, and never change while it runs. */
 struct run_context {
@@ -36,6 +37,8 @@ struct run_context {
     bool report_states; /* send an order's every step, for the event stream */
     unsigned in_flight; /* orders a CA, over all workers */
     int64_t order_timeout_ms;
+    struct revocation *revocations; /* each touched by the home worker of its CA only */
+    size_t revocation_count;
     atomic_uint *orders_now; /* orders under way, for the progress line */
 };
 

@@ -26,7 +26,7 @@ unsigned state_unsigned_at(sqlite3_stmt *row, int column)
 #define CERTIFICATE_COLUMNS                                                     \
     "SELECT name, status, digest, sequence, not_before, not_after, issued_at, " \
     "serial, issuer, key, account, directory, names, failures, attempted_at, "  \
-    "last_error, deployed_sequence FROM certificate "
+    "last_error, deployed_sequence, revoked_at FROM certificate "
 
 static struct state_certificate certificate_at(sqlite3_stmt *row)
 {
@@ -50,6 +50,7 @@ static struct state_certificate certificate_at(sqlite3_stmt *row)
         .attempted_at = sqlite3_column_int64(row, 14),
         .last_error = state_text_at(row, 15),
         .deployed_sequence = state_unsigned_at(row, 16),
+        .revoked_at = sqlite3_column_int64(row, 17),
     };
 }
 

@@ -74,6 +74,7 @@ static const char *const migrations[] = {
     "  imports INTEGER NOT NULL,"
     "  PRIMARY KEY (account, region, day)"
     ") STRICT, WITHOUT ROWID;",
+    "ALTER TABLE certificate ADD COLUMN revoked_at INTEGER NOT NULL DEFAULT 0;",
 };
 
 int schema_version_latest(void)

@@ -33,6 +33,7 @@ struct state_certificate {
     unsigned failures;                                       /* in a row */
     int64_t attempted_at;
     const char *last_error;
+    int64_t revoked_at;         /* what is live was revoked; 0: not */
     unsigned deployed_sequence; /* the last sequence that all deploy targets have */
 };
 
@@ -119,6 +120,7 @@ enum state_change_kind {
                              whether the open order stays */
     STATE_PENDING,        /* certificate: name, attempted_at; the order stays */
     STATE_DEPLOYED,       /* certificate: name, deployed_sequence */
+    STATE_REVOKED,        /* certificate: name, revoked_at */
     STATE_RECORD_MADE,    /* record */
     STATE_RECORD_REMOVED, /* record */
     STATE_IMPORT_INTENDED, /* import: key, account, attempted_at; keeps what it holds */

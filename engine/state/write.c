@@ -39,7 +39,7 @@ static const char *const change_sql[CHANGE_COUNT] = {
         " ON CONFLICT (name) DO UPDATE SET status = 1, digest = ?2, sequence = ?3,"
         " not_before = ?4, not_after = ?5, issued_at = ?6, serial = ?7, issuer = ?8, key = ?9,"
         " account = ?10, directory = ?11, names = ?12, attempted_at = ?13, failures = 0,"
-        " last_error = ''",
+        " last_error = '', revoked_at = 0",
     [CHANGE_FAILED] = "INSERT INTO certificate (name, status, failures, attempted_at, last_error)"
                       " VALUES (?1, 2, 1, ?2, ?3)"
                       " ON CONFLICT (name) DO UPDATE SET status = 2, failures = failures + 1,"
@@ -48,6 +48,7 @@ static const char *const change_sql[CHANGE_COUNT] = {
                        " ON CONFLICT (name) DO UPDATE SET status = 3, attempted_at = ?2",
     [CHANGE_DEPLOYED] = "INSERT INTO certificate (name, deployed_sequence) VALUES (?1, ?2)"
                         " ON CONFLICT (name) DO UPDATE SET deployed_sequence = ?2",
+    [CHANGE_REVOKED] = "UPDATE certificate SET revoked_at = ?2 WHERE name = ?1",
     [CHANGE_RECORD_PUT] = "INSERT OR REPLACE INTO solver_record (name, solver, fqdn, value)"
                           " VALUES (?1, ?2, ?3, ?4)",
     [CHANGE_RECORD_DELETE] =
@@ -184,6 +185,9 @@ static bool apply(struct state *state, const struct state_change *change)
     case STATE_DEPLOYED:
         return put_number(state, CHANGE_DEPLOYED, change->certificate.name,
                           change->certificate.deployed_sequence);
+    case STATE_REVOKED:
+        return put_number(state, CHANGE_REVOKED, change->certificate.name,
+                          change->certificate.revoked_at);
     case STATE_RECORD_MADE:
         return put_record(state, CHANGE_RECORD_PUT, &change->record);
     case STATE_RECORD_REMOVED:

@@ -153,6 +153,46 @@ static void each_command_takes_its_operands(void)
     CHECK_TEXT(options.ca_file, "c.pem");
 }
 
+static void the_connectors_calls_are_taken(void)
+{
+    struct line line;
+    struct command_options options =
+        parsed(&line, "enroll --account scm --domains a,b --name n --key RSA-4096 --challenge "
+                      "http-01 --profile p --region eu-west-1 --arn arn:x --accounts a.yaml");
+    CHECK_TEXT(options.account, "scm");
+    CHECK_TEXT(options.domains, "a,b");
+    CHECK_TEXT(options.name, "n");
+    CHECK_TEXT(options.key_type, "RSA");
+    CHECK_TEXT(options.key_size, "4096");
+    CHECK_TEXT(options.challenge, "http-01");
+    CHECK_TEXT(options.profile, "p");
+    CHECK_TEXT(options.region, "eu-west-1");
+    CHECK_TEXT(options.arn, "arn:x");
+    CHECK(!options.no_import && options.manifest == NULL);
+    options = parsed(&line, "enroll --account scm -d a --no-import --key P-384");
+    CHECK_TEXT(options.key_type, "ECDSA");
+    CHECK_TEXT(options.key_size, "384");
+    CHECK(options.no_import && options.challenge == NULL);
+    options = parsed(&line, "renew --arn arn:x m.yaml");
+    CHECK_TEXT(options.manifest, "m.yaml");
+    CHECK_TEXT(options.arn, "arn:x");
+    options = parsed(&line, "revoke --name www --reason superseded");
+    CHECK_TEXT(options.name, "www");
+    CHECK_TEXT(options.reason, "superseded");
+    options = parsed(&line, "list --account scm");
+    CHECK_TEXT(options.account, "scm");
+    CHECK(options.manifest == NULL && options.state_folder == NULL);
+    refused("enroll --domains a", "--account is missing");
+    refused("enroll --account a", "--domains is missing");
+    refused("enroll --account a --domains b c", "unexpected \"c\"");
+    refused("enroll --account a --domains b --no-import --arn x", "exclude each other");
+    refused("enroll --account a --domains b --key RSA-1024", "P-521");
+    refused("enroll --account a --domains b --challenge dns", "dns-01");
+    refused("renew --name a --arn b", "exclude each other");
+    refused("revoke --name a --arn b", "exclude each other");
+    refused("revoke m.yaml", "--name or --arn is missing");
+}
+
 static void wrong_operands_are_refused(void)
 {
     refused("", "no command given");
@@ -160,10 +200,8 @@ static void wrong_operands_are_refused(void)
     refused("run a b", "unexpected \"b\"");
     refused("run ~", "operand 1 is empty");
     refused("check --accounts x", "no manifest given");
-    refused("list", "a manifest or --state DIR is needed");
     refused("status", "no certificate named");
     refused("status www m.yaml --manifest m.yaml", "the manifest is given twice");
-    refused("status www", "a manifest or --state DIR is needed");
     refused("accounts", "an action (list or register) and a manifest are needed");
     refused("accounts list", "an action");
     refused("accounts lits m", "unknown action \"lits\": list or register");
@@ -421,6 +459,7 @@ static const struct test tests[] = {
     TEST(defaults_leave_the_choice_to_the_manifest),
     TEST(options_and_operands_mix),
     TEST(each_command_takes_its_operands),
+    TEST(the_connectors_calls_are_taken),
     TEST(wrong_operands_are_refused),
     TEST(misspellings_get_a_suggestion),
     TEST(wrong_values_are_refused),

@@ -170,6 +170,12 @@ static void a_failure_keeps_what_is_live(void)
                                        .certificate = {.name = "lost", .deployed_sequence = 9}});
     CHECK_INT(row_of(state, "lost", &arena).deployed_sequence, 9);
     CHECK_INT(row_of(state, "lost", &arena).status, CERTIFICATE_UNKNOWN);
+    state_put_ok(state, (struct state_change){.kind = STATE_REVOKED,
+                                              .certificate = {.name = "www", .revoked_at = 77}});
+    CHECK_INT(row_of(state, "www", &arena).revoked_at, 77);
+    CHECK_INT(row_of(state, "www", &arena).sequence, 5);
+    state_put_ok(state, issued("www", 6));
+    CHECK_INT(row_of(state, "www", &arena).revoked_at, 0);
     arena_free(&arena);
     state_close(state);
     place_remove(&place);
