@@ -2,7 +2,7 @@
  * taken for all three that are read. */
 #include "fuzz.h"
 
-#include "ca/validate/dns_answer.h"
+#include "io/dns_answer.h"
 #include "ca/validate/http_answer.h"
 #include "ca/validate/http_url.h"
 

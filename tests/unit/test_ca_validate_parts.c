@@ -2,7 +2,7 @@
 #include "check.h"
 #include "random.h"
 
-#include "ca/validate/dns_answer.h"
+#include "io/dns_answer.h"
 #include "ca/validate/http_answer.h"
 #include "ca/validate/http_url.h"
 

@@ -9,7 +9,7 @@
 #include "ca/validate.h"
 #include "connection.h"
 #include "http_url.h"
-#include "resolve.h"
+#include "io/resolver.h"
 
 #include <openssl/types.h>
 

@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "http_answer.h"
-#include "resolve.h"
+#include "io/resolver.h"
 
 #include <openssl/types.h>
 

@@ -3,8 +3,9 @@
 
 #include "base/base64.h"
 #include "base/printable.h"
-#include "dns_answer.h"
+#include "io/dns_answer.h"
 
+#include <arpa/nameser.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,7 +47,7 @@ void dns_begin(struct check *check)
     if (check->is_address || (size_t)len >= sizeof url->host)
         check_end(check, "dns", "There is no TXT record for %s", check->identifier);
     else
-        resolver_find_texts(check->validator->resolver, url->host, check->slot);
+        resolver_ask(check->validator->resolver, url->host, ns_t_txt, check->slot);
 }
 
 static void texts_judge(struct check *check, const struct look *look)
@@ -94,6 +95,6 @@ void dns_texts_came(void *context, uint64_t id, const void *message, size_t len,
                   check->identifier);
     else { /* a server that does not look further itself */
         snprintf(check->url.host, sizeof check->url.host, "%s", alias);
-        resolver_find_texts(validator->resolver, check->url.host, check->slot);
+        resolver_ask(validator->resolver, check->url.host, ns_t_txt, check->slot);
     }
 }

@@ -166,7 +166,7 @@ static bool validator_prepare(struct validator *validator, const struct validato
                               struct error *error)
 {
     const struct resolver_handlers handlers = {
-        .found = check_places_came, .texts = dns_texts_came, .context = validator};
+        .found = check_places_came, .answered = dns_texts_came, .context = validator};
     TRY(options_take(validator, options, error));
     validator->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     validator->alpn_tls = tls_new(true);

@@ -1,4 +1,4 @@
-#include "resolve.h"
+#include "io/resolver.h"
 
 #include <ares.h>
 #include <arpa/inet.h>
@@ -246,7 +246,7 @@ void resolver_find(struct resolver *resolver, const char *name, uint64_t id)
         ares_getaddrinfo(resolver->channel, name, NULL, &hints, addresses_came, question);
 }
 
-static void texts_came(void *context, int status, int timeouts, unsigned char *message, int len)
+static void answer_came(void *context, int status, int timeouts, unsigned char *message, int len)
 {
     uint64_t id;
     struct resolver *resolver = question_end(context, &id);
@@ -255,17 +255,17 @@ static void texts_came(void *context, int status, int timeouts, unsigned char *m
     if (status == ARES_ENODATA && message != NULL)
         status = ARES_SUCCESS;
     if (resolver != NULL)
-        resolver->handlers.texts(resolver->handlers.context, id, message, len > 0 ? (size_t)len : 0,
-                                 problem_of(status));
+        resolver->handlers.answered(resolver->handlers.context, id, message,
+                                    len > 0 ? (size_t)len : 0, problem_of(status));
 }
 
-void resolver_find_texts(struct resolver *resolver, const char *name, uint64_t id)
+void resolver_ask(struct resolver *resolver, const char *name, int type, uint64_t id)
 {
     struct question *question = question_new(resolver, id);
     if (question == NULL)
-        resolver->handlers.texts(resolver->handlers.context, id, NULL, 0, "out of memory");
+        resolver->handlers.answered(resolver->handlers.context, id, NULL, 0, "out of memory");
     else
-        ares_query(resolver->channel, name, ns_c_in, ns_t_txt, texts_came, question);
+        ares_query(resolver->channel, name, ns_c_in, type, answer_came, question);
 }
 
 int64_t resolver_wait_ms(const struct resolver *resolver)

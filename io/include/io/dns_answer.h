@@ -1,6 +1,6 @@
-/* Answers of DNS servers (RFC 1035 section 4) to a question for TXT records. Pure. */
-#ifndef CERTMILL_CA_VALIDATE_DNS_ANSWER_H
-#define CERTMILL_CA_VALIDATE_DNS_ANSWER_H
+/* Answers of DNS servers (RFC 1035 section 4) to questions for TXT and CNAME records. Pure. */
+#ifndef CERTMILL_IO_DNS_ANSWER_H
+#define CERTMILL_IO_DNS_ANSWER_H
 
 #include "base/span.h"
 
@@ -13,5 +13,8 @@ typedef bool dns_text(void *context, struct span text);
 /* Walks the answers. `alias` of DNS_NAME_MAX bytes receives where the last CNAME leads; "" when
  * there is none. False when the message is damaged. */
 bool dns_answer_walk(struct span message, dns_text *text, void *context, char *alias) MUST_USE;
+
+/* Whether the message says that there is no such name (NXDOMAIN). */
+bool dns_answer_is_no_name(struct span message);
 
 #endif

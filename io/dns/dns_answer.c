@@ -1,4 +1,4 @@
-#include "dns_answer.h"
+#include "io/dns_answer.h"
 
 #include <ares.h>
 #include <arpa/nameser.h>
@@ -92,4 +92,9 @@ bool dns_answer_walk(struct span message, dns_text *text, void *context, char *a
     for (unsigned i = 0; i < answers && goes_on; i++)
         TRY(take_record(&walk, text, context, alias, &goes_on));
     return true;
+}
+
+bool dns_answer_is_no_name(struct span message)
+{
+    return message.len > 3 && (message.data[3] & 0xf) == ns_r_nxdomain;
 }

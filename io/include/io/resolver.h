@@ -1,7 +1,7 @@
-/* DNS by c-ares in the validator's loop. Answers come with the id that was asked with: whoever
+/* DNS by c-ares in a loop. Answers come with the id that was asked with: whoever
  * asked may be gone by then. */
-#ifndef CERTMILL_CA_VALIDATE_RESOLVE_H
-#define CERTMILL_CA_VALIDATE_RESOLVE_H
+#ifndef CERTMILL_IO_RESOLVER_H
+#define CERTMILL_IO_RESOLVER_H
 
 #include "io/loop.h"
 
@@ -26,16 +26,17 @@ bool place_equal(const struct place *a, const struct place *b); /* with the port
 
 struct resolver;
 
-/* `problem` NULL: found, at least one. Else why not: static words for a problem's detail. */
+/* `problem` NULL: found, at least one. Else why not, in static words. */
 typedef void resolver_found(void *context, uint64_t id, const struct place *places, size_t count,
                             const char *problem);
-/* The answer to a question for TXT records as it came (see dns_answer.h); it may hold none. */
-typedef void resolver_texts(void *context, uint64_t id, const void *message, size_t len,
-                            const char *problem);
+/* The answer to resolver_ask as it came (see io/dns_answer.h); it may hold no such record. The
+ * message is there also with a problem when the server told it. */
+typedef void resolver_answered(void *context, uint64_t id, const void *message, size_t len,
+                               const char *problem);
 
 struct resolver_handlers {
     resolver_found *found;
-    resolver_texts *texts;
+    resolver_answered *answered;
     void *context;
 };
 
@@ -48,7 +49,8 @@ void resolver_free(struct resolver *resolver); /* no handler is called any more 
 
 /* A handler may be called before these return. */
 void resolver_find(struct resolver *resolver, const char *name, uint64_t id);
-void resolver_find_texts(struct resolver *resolver, const char *name, uint64_t id);
+/* `type` as in RFC 1035 section 3.2.2 (ns_t_txt, ns_t_cname). */
+void resolver_ask(struct resolver *resolver, const char *name, int type, uint64_t id);
 
 /* Milliseconds until resolver_tick wants to be called, -1 for never. */
 int64_t resolver_wait_ms(const struct resolver *resolver);
