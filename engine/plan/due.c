@@ -107,7 +107,9 @@ void due_by_date(const struct manifest_entry *entry, const struct fact *fact, en
         item->reason = due.by_lifetime ? DUE_LIFETIME : DUE_EXPIRING;
     } else {
         item->reason = DUE_NOT;
-        item->deploy_only = entry->deploy != NULL && fact->deployed_sequence < item->sequence;
+        bool deployed = fact->deployed_sequence >= item->sequence;
+        item->lacks_hooks = entry->deploy != NULL && !deployed;
+        item->deploy_only = (entry->deploy != NULL || entry->acm != NULL) && !deployed;
     }
 }
 

@@ -2,7 +2,7 @@
 #ifndef CERTMILL_PLAN_FACTS_H
 #define CERTMILL_PLAN_FACTS_H
 
-#include "plan/planner.h"
+#include "plan/item_index.h"
 
 /* 16 bytes, for there are as many as certificates. */
 struct fact {
@@ -14,8 +14,7 @@ struct fact {
 
 /* Fills facts[i] for items[i] from the state's rows, and items[i].order (copied to the arena) from
  * the open orders that have the entry's digest. Names that are not planned are passed over. */
-bool facts_read(struct state *state, const struct manifest *manifest, struct plan_item *items,
-                size_t count, struct arena *arena, struct fact *facts,
-                struct error *error) MUST_USE;
+bool facts_read(struct state *state, const struct item_index *index, struct arena *arena,
+                struct fact *facts, struct error *error) MUST_USE;
 
 #endif

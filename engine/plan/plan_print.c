@@ -1,6 +1,8 @@
 #include "plan/plan_print.h"
 
 #include "base/clock.h"
+#include "plan/forecast_print.h"
+#include "plan/imports.h"
 #include "report/format.h"
 #include "report/output.h"
 
@@ -30,13 +32,49 @@ static void order_words(const struct state_order *order, char *text, size_t size
              order->stage == ORDER_INTENDED ? ", which may not have reached the CA" : "");
 }
 
+#define TARGETS_SHOWN 3
+
+struct target_words {
+    char *text;
+    size_t size, count;
+};
+
+static void target_say(void *context, const struct deploy_acm *target)
+{
+    struct target_words *words = context;
+    size_t used = strlen(words->text);
+    const char *separator = words->count == 0 ? ": " : ", ";
+    if (words->count < TARGETS_SHOWN)
+        snprintf(words->text + used, words->size - used, "%s%s%s%s", separator,
+                 target->profile != NULL ? target->profile : "the default profile",
+                 target->region != NULL ? " " : "", target->region != NULL ? target->region : "");
+    else if (words->count == TARGETS_SHOWN)
+        snprintf(words->text + used, words->size - used, ", ...");
+    words->count++;
+}
+
+static void deploy_words(const struct manifest_entry *entry, const struct plan_item *item,
+                         char *text, size_t size)
+{
+    size_t lacking = imports_of(entry, item);
+    if (lacking == 0) {
+        snprintf(text, size, "only to deploy: not all targets have number %u", item->sequence);
+        return;
+    }
+    struct target_words words = {.text = text, .size = size};
+    snprintf(text, size, "only to deploy%s: %zu ACM %s number %u",
+             item->lacks_hooks ? ", with hooks" : "", lacking,
+             lacking == 1 ? "target lacks" : "targets lack", item->sequence);
+    imports_each(entry, item, target_say, &words);
+}
+
 char *plan_reason_words(const struct manifest_entry *entry, const struct plan_item *item,
                         char *text, size_t size)
 {
     switch (item->reason) {
     case DUE_NOT:
         if (item->deploy_only)
-            snprintf(text, size, "only to deploy: not all targets have number %u", item->sequence);
+            deploy_words(entry, item, text, size);
         else
             snprintf(text, size, "not due");
         break;
@@ -170,7 +208,8 @@ static void print_totals(FILE *out, const struct plan *plan, int64_t now)
 }
 
 bool plan_print_text(FILE *out, const struct manifest *manifest, const struct plan *plan,
-                     int64_t now, size_t lines, struct error *error)
+                     const struct forecast *forecast, int64_t now, size_t lines,
+                     struct error *error)
 {
     if (lines == 0)
         lines = PLAN_PRINT_LINES;
@@ -179,6 +218,8 @@ bool plan_print_text(FILE *out, const struct manifest *manifest, const struct pl
     if (lines > 0)
         print_table(out, manifest, plan, now, lines);
     print_totals(out, plan, now);
+    if (forecast != NULL)
+        forecast_print_text(out, forecast);
     return output_end(out, error);
 }
 
@@ -190,6 +231,24 @@ static json_t *order_json(const struct state_order *order)
     output_member_count(&object, "sequence", order->sequence);
     output_member_time(&object, "placed_at", order->placed_at);
     return object;
+}
+
+static void target_add(void *context, const struct deploy_acm *target)
+{
+    json_t **list = context;
+    json_t *object = json_object();
+    output_member_text(&object, "profile", target->profile);
+    output_member_text(&object, "region", target->region);
+    output_member_text(&object, "arn", target->arn);
+    if (*list != NULL && json_array_append_new(*list, object) != 0)
+        json_release(list);
+}
+
+static json_t *imports_json(const struct manifest_entry *entry, const struct plan_item *item)
+{
+    json_t *list = json_array();
+    imports_each(entry, item, target_add, &list);
+    return list;
 }
 
 static json_t *item_json(const struct manifest_entry *entry, const struct plan_item *item)
@@ -213,6 +272,8 @@ static json_t *item_json(const struct manifest_entry *entry, const struct plan_i
         output_member_text(&object, "detail", item->detail);
     if (item->order != NULL)
         output_member(&object, "order", order_json(item->order));
+    if (entry->acm != NULL && (item->deploy_only || item->reason != DUE_NOT))
+        output_member(&object, "imports", imports_json(entry, item));
     return object;
 }
 
@@ -245,7 +306,7 @@ static json_t *counts_json(const struct plan *plan)
 }
 
 bool plan_print_json(FILE *out, const struct manifest *manifest, const struct plan *plan,
-                     struct error *error)
+                     const struct forecast *forecast, struct error *error)
 {
     fputs("{\"due\":[", out);
     TRY(print_items(out, manifest, plan->due, plan->due_count, error));
@@ -255,6 +316,11 @@ bool plan_print_json(FILE *out, const struct manifest *manifest, const struct pl
     fputs("],\n\"counts\":", out);
     bool first = true;
     TRY(output_element(out, counts_json(plan), &first, error));
+    if (forecast != NULL) {
+        fputs(",\n\"forecast\":", out);
+        first = true;
+        TRY(output_element(out, forecast_json(forecast), &first, error));
+    }
     fputs("}\n", out);
     return output_end(out, error);
 }

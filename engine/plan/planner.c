@@ -1,13 +1,15 @@
-/* A plan is made in four steps, each over all certificates:
+/* A plan is made in five steps, each over all certificates:
  *   1. select: the entries that `only` lets through become items
  *   2. facts:  the state's rows and open orders are put beside their items
  *   3. live:   live/NAME/cert.pem of each item is read in bulk and judged as it comes
- *   4. sort:   the due ones first, by urgency; the others behind, by the time they will be due */
+ *   4. imports: the ACM targets that lack the live certificate are found
+ *   5. sort:   the due ones first, by urgency; the others behind, by the time they will be due */
 #include "plan/planner.h"
 
 #include "crypto/certificate.h"
 #include "io/bulk_read.h"
 #include "plan/due.h"
+#include "plan/imports.h"
 #include "report/near_names.h"
 
 #include <errno.h>
@@ -207,12 +209,17 @@ static int compare_items(const void *left, const void *right, void *context)
     return order != 0 ? order : compare_times(a->entry, b->entry);
 }
 
+static void wishes_apply(struct planning *planning)
+{
+    for (size_t i = 0; i < planning->count; i++)
+        due_by_wish(planning->options->force, &planning->items[i]);
+}
+
 static void finish(struct planning *planning, struct plan *plan)
 {
     int64_t now = planning->options->now;
     for (size_t i = 0; i < planning->count; i++) {
         struct plan_item *item = &planning->items[i];
-        due_by_wish(planning->options->force, item);
         if (is_due(item))
             plan->due_count++;
         else if (plan->next_due_at == 0 || item->due_at < plan->next_due_at)
@@ -232,12 +239,16 @@ static bool plan_fill(struct planning *planning, struct state *state, struct pla
     if (planning->facts == NULL)
         return error_set(error, ERROR_MEMORY, "no memory to plan %zu certificates",
                          planning->count);
+    struct item_index index CLEANUP(item_index_free) = {0};
     bool ok =
-        (state == NULL || facts_read(state, planning->manifest, planning->items, planning->count,
-                                     planning->arena, planning->facts, error)) &&
+        item_index_make(planning->manifest, planning->items, planning->count, &index, error) &&
+        (state == NULL || facts_read(state, &index, planning->arena, planning->facts, error)) &&
         read_live(planning, error);
     free(planning->facts);
     TRY(ok);
+    wishes_apply(planning);
+    if (planning->manifest->has_acm)
+        TRY(imports_read(state, &index, planning->count, plan, error));
     finish(planning, plan);
     return true;
 }

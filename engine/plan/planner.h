@@ -40,6 +40,15 @@ struct plan_item {
     const struct state_order *order;
     const char *detail; /* DUE_UNREADABLE: what is wrong with the live files; else NULL */
     bool deploy_only;   /* nothing to issue, but deploy targets lack the live certificate */
+    bool lacks_hooks;   /* its hooks were not run for the live certificate, or one failed */
+    /* The ACM targets of the entry that lack the live certificate, up to a NULL; NULL: all of them,
+     * as also when a new one is issued. */
+    const struct deploy_acm *const *lacking;
+};
+
+/* To which AWS account a profile leads, as the state knows from the last import. */
+struct plan_profile {
+    const char *profile, *account;
 };
 
 struct plan {
@@ -48,10 +57,12 @@ struct plan {
      * count as ending now, so that what is broken already goes first. */
     struct plan_item *due;
     size_t due_count;
-    struct plan_item *later; /* by due_at; only with `want_later` */
-    size_t later_count;      /* always right */
-    size_t unselected;       /* left out by `only` */
-    int64_t next_due_at;     /* the earliest of the rest; 0: none */
+    struct plan_item *later;       /* by due_at; only with `want_later` */
+    size_t later_count;            /* always right */
+    size_t unselected;             /* left out by `only` */
+    int64_t next_due_at;           /* the earliest of the rest; 0: none */
+    struct plan_profile *profiles; /* by name */
+    size_t profile_count;
 };
 
 struct plan_options {
@@ -63,11 +74,12 @@ struct plan_options {
     bool want_later;
 };
 
-/* Reads the live certificates (in bulk) and the state (NULL: none yet). A certificate whose names
- * and key the state knows to be the entry's (by the digest) is not compared with the entry, so that
- * a CA that adds names does not cause endless renewals. Damaged live files make a certificate due;
- * false only when `only` matches none of the manifest's names, or when the live certificates cannot
- * be read as a whole (a folder without permission, no file descriptors). Free with plan_free. */
+/* Reads the live certificates (in bulk) and the state (NULL: none yet). A
+ * certificate whose names and key the state knows to be the entry's (by the digest) is not compared
+ * with the entry, so that a CA that adds names does not cause endless renewals. Damaged live files
+ * make a certificate due; false only when `only` matches none of the manifest's names, or when the
+ * live certificates cannot be read as a whole (a folder without permission, no file descriptors).
+ * Free with plan_free. */
 bool plan_make(const struct manifest *manifest, struct state *state,
                const struct plan_options *options, struct plan *ret_plan,
                struct error *error) MUST_USE;

@@ -1,6 +1,8 @@
 /* What ACM targets hold, and how many imports each account and region took: changes and walks. */
 #include "state/state_internal.h"
 
+#include "aws/acm.h"
+
 #define DAY_S 86400
 /* ACM counts imports over 365 days; the day of the import itself is one more. */
 #define DAYS_KEPT 366
@@ -67,15 +69,30 @@ static bool put_failed(struct state *state, const struct state_import *row)
     return ok;
 }
 
+/* The region of the ARN, for the target may leave it to its profile. */
+static struct span region_of(const struct state_import *row)
+{
+    struct acm_arn arn;
+    struct error error;
+    return acm_arn_parse(span_of(row->arn), &arn, &error) ? arn.region : span_of(row->region);
+}
+
+static bool bind_lane(sqlite3_stmt *statement, const char *account, struct span region)
+{
+    return state_bind_texts(statement, 1, &account, 1) &&
+           sqlite3_bind_text(statement, 2, region.data, (int)region.len, SQLITE_STATIC) ==
+               SQLITE_OK;
+}
+
 static bool count_import(struct state *state, const struct state_import *row)
 {
-    const char *texts[] = {row->account, row->region};
+    struct span region = region_of(row);
     int64_t day = row->attempted_at / DAY_S;
     int64_t forgotten = day - DAYS_KEPT;
     sqlite3_stmt *add = state->changes[CHANGE_IMPORT_DAY_ADD];
     sqlite3_stmt *forget = state->changes[CHANGE_IMPORT_DAY_FORGET];
-    return state_bind_texts(add, 1, texts, 2) && state_bind_numbers(add, 3, &day, 1) &&
-           state_step(add) && state_bind_texts(forget, 1, texts, 2) &&
+    return bind_lane(add, row->account, region) && state_bind_numbers(add, 3, &day, 1) &&
+           state_step(add) && bind_lane(forget, row->account, region) &&
            state_bind_numbers(forget, 3, &forgotten, 1) && state_step(forget);
 }
 

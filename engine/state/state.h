@@ -125,7 +125,7 @@ enum state_change_kind {
     STATE_RECORD_REMOVED, /* record */
     STATE_IMPORT_INTENDED, /* import: key, account, attempted_at; keeps what it holds */
     STATE_IMPORTED,        /* import: all; clears failures and last_error; counts an import of the
-                              account and region on the day of attempted_at */
+                              account and the ARN's region on the day of attempted_at */
     STATE_IMPORT_KEPT,     /* the same without counting: adopted, unchanged, seen */
     STATE_IMPORT_FAILED,   /* import: key, account, attempted_at, last_error (cut); keeps what it
                               holds, counts the failure */

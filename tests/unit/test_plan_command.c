@@ -63,7 +63,8 @@ static char *printed_text(const struct planned *planned, size_t lines)
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     struct error error;
-    CHECK_OK(plan_print_text(out, &planned->manifest, &planned->plan, NOW, lines, &error), error);
+    CHECK_OK(plan_print_text(out, &planned->manifest, &planned->plan, NULL, NOW, lines, &error),
+             error);
     CHECK(fclose(out) == 0);
     return text;
 }
@@ -74,7 +75,7 @@ static json_t *printed_json(const struct planned *planned)
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     struct error error;
-    CHECK_OK(plan_print_json(out, &planned->manifest, &planned->plan, &error), error);
+    CHECK_OK(plan_print_json(out, &planned->manifest, &planned->plan, NULL, &error), error);
     CHECK(fclose(out) == 0);
     json_t *json = NULL;
     CHECK_OK(json_parse(span_of(text), 1 << 20, &json, &error), error);
@@ -205,9 +206,9 @@ static void lost_output_is_an_error(void)
     FILE *out = fopen("/dev/full", "we");
     CHECK(out != NULL);
     struct error error;
-    CHECK(!plan_print_text(out, &planned.manifest, &planned.plan, NOW, 0, &error));
+    CHECK(!plan_print_text(out, &planned.manifest, &planned.plan, NULL, NOW, 0, &error));
     CHECK_CONTAINS(error.text, "writing the output");
-    CHECK(!plan_print_json(out, &planned.manifest, &planned.plan, &error));
+    CHECK(!plan_print_json(out, &planned.manifest, &planned.plan, NULL, &error));
     (void)fclose(out);
     planned_free(&planned);
 }

@@ -10,8 +10,9 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
-#define DAY 86400
-#define ARN "arn:aws:acm:us-east-1:123456789012:certificate/one"
+#define DAY            86400
+#define ARN_OF(region) "arn:aws:acm:" region ":123456789012:certificate/one"
+#define ARN            ARN_OF("us-east-1")
 
 static struct state_change import_of(enum state_change_kind kind, const char *name,
                                      const char *region)
@@ -180,7 +181,10 @@ static void days_count_imports_and_are_forgotten(void)
         state_put_ok(state, change);
         state_put_ok(state, import_of(STATE_IMPORT_KEPT, "www", "us-east-1"));
     }
-    state_put_ok(state, import_of(STATE_IMPORTED, "www", "eu-west-1"));
+    /* A target without region lies where its ARN says. */
+    struct state_change elsewhere = import_of(STATE_IMPORTED, "www", "");
+    elsewhere.import.arn = ARN_OF("eu-west-1");
+    state_put_ok(state, elsewhere);
     FIND(state_import_days, see_day, state, rows);
     CHECK_TEXT(rows.text, "123456789012|eu-west-1|20833|1\n"
                           "123456789012|us-east-1|20834|1\n"
