@@ -100,12 +100,16 @@ bool credentials_fetch(struct aws_profiles *profiles, const struct source *sourc
         return credentials_process(profile, now, ret_credentials, error);
     case SOURCE_ROLE:
     case SOURCE_WEB_IDENTITY:
+        return credentials_sts(profiles, source, now, ret_credentials, error);
     case SOURCE_CONTAINER:
+        return credentials_container(profiles, ret_credentials, error);
     case SOURCE_INSTANCE:
         break;
     }
-    return error_set(error, ERROR_CONFIG,
-                     "AWS profile %.100s has no credentials: run \"aws configure\", or set "
-                     "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-                     profile != NULL ? profile->name : "default");
+    return credentials_instance(profiles, profile, now, ret_credentials, error) ||
+           (source->is_last && error_prefix(error,
+                                            "AWS profile %.100s has no credentials: run \"aws "
+                                            "configure\", or set AWS_ACCESS_KEY_ID and "
+                                            "AWS_SECRET_ACCESS_KEY; what was tried last is ",
+                                            profile != NULL ? profile->name : "default"));
 }

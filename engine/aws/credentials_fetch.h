@@ -22,4 +22,18 @@ bool credentials_fetch(struct aws_profiles *profiles, const struct source *sourc
 bool credentials_process(const struct profile *profile, int64_t now,
                          struct aws_credentials *ret_credentials, struct error *error) MUST_USE;
 
+/* credentials_metadata.c */
+bool credentials_container(struct aws_profiles *profiles, struct aws_credentials *ret_credentials,
+                           struct error *error) MUST_USE;
+bool credentials_instance(struct aws_profiles *profiles, const struct profile *profile, int64_t now,
+                          struct aws_credentials *ret_credentials, struct error *error) MUST_USE;
+/* Allocates from the profiles' arena: one thread at a time. */
+bool instance_region(struct aws_profiles *profiles, const struct profile *profile,
+                     const char **ret_region, struct error *error) MUST_USE;
+
+/* credentials_sts.c: a role, assumed with the credentials of the source's base or with a web
+ * identity. */
+bool credentials_sts(struct aws_profiles *profiles, const struct source *source, int64_t now,
+                     struct aws_credentials *ret_credentials, struct error *error) MUST_USE;
+
 #endif

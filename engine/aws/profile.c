@@ -1,4 +1,4 @@
-#include "aws/profile_set.h"
+#include "aws/credentials_fetch.h"
 #include "report/near_names.h"
 
 #include <stdlib.h>
@@ -55,6 +55,7 @@ bool aws_profiles_new(const struct aws_environment *environment, struct aws_prof
     if (environment != NULL)
         profiles->environment = *environment;
     arena_init(&profiles->arena);
+    pthread_mutex_init(&profiles->region_lock, NULL);
     if (!credentials_cache_new(&profiles->cache, error) || !environment_read(profiles, error) ||
         !profile_files_read(profiles, error)) {
         aws_profiles_free(profiles);
@@ -71,6 +72,7 @@ void aws_profiles_free(struct aws_profiles *profiles)
     credentials_cache_free(profiles->cache);
     profile_files_free(profiles);
     arena_free(&profiles->arena);
+    pthread_mutex_destroy(&profiles->region_lock);
     free(profiles);
 }
 
@@ -129,20 +131,44 @@ static bool region_check(const char *region, const char *where, struct error *er
                            region, where);
 }
 
+/* Asked of the instance once, and only where its credentials are the ones: elsewhere nobody would
+ * answer, and it would take seconds. */
+static const char *region_of_instance(struct aws_profiles *profiles, const char *name)
+{
+    struct source source;
+    struct error none;
+    if (!source_of(profiles, name, &source, &none) ||
+        (source.kind != SOURCE_INSTANCE && !(source.kind == SOURCE_ROLE && source.base == NULL &&
+                                             source.base_kind == SOURCE_INSTANCE)))
+        return NULL;
+    pthread_mutex_lock(&profiles->region_lock);
+    if (!profiles->region_asked &&
+        !instance_region(profiles, source.profile, &profiles->region_of_instance, &none))
+        profiles->region_of_instance = NULL;
+    profiles->region_asked = true;
+    pthread_mutex_unlock(&profiles->region_lock);
+    return profiles->region_of_instance;
+}
+
 bool aws_profile_region(struct aws_profiles *profiles, const char *profile, const char **ret_region,
                         struct error *error)
 {
     const struct profile *found = NULL;
     TRY(profile_get(profiles, profile, &found, error));
-    const char *own = profile_setting(found, SETTING_REGION);
+    const char *own = profile_setting(found, SETTING_REGION); /* then it is found */
     const char *said = profiles->said.region;
     const char *region = profile != NULL && own != NULL ? own : said != NULL ? said : own;
+    if (region == NULL)
+        region = region_of_instance(profiles, profile);
     if (region == NULL)
         return error_set(error, ERROR_CONFIG,
                          "AWS profile %.100s has no region: set \"region\" in %s, or AWS_REGION",
                          profile != NULL ? profile : aws_profile_default(profiles),
                          profiles->config_file);
-    TRY(region_check(region, region == said ? "AWS_REGION" : found->name, error));
+    const char *where = region == said  ? "AWS_REGION"
+                        : region == own ? found->name
+                                        : "the instance's metadata";
+    TRY(region_check(region, where, error));
     *ret_region = region;
     return true;
 }

@@ -41,9 +41,10 @@ bool aws_profile_check(struct aws_profiles *profiles, const char *profile,
 #define AWS_SOURCE_MAX 512
 bool aws_profile_source(struct aws_profiles *profiles, const char *profile, char *text,
                         struct error *error) MUST_USE;
-/* AWS_REGION, AWS_DEFAULT_REGION, the profile's; ERROR_CONFIG without any. With an explicit
- * profile its own region goes before the environment's, as one run has many profiles. The text
- * lives as long as the profiles. */
+/* AWS_REGION, AWS_DEFAULT_REGION, the profile's, that of the instance whose credentials the profile
+ * has (asked once, for seconds at most); ERROR_CONFIG without any. With an explicit profile its own
+ * region goes before the environment's, as one run has many profiles. The text lives as long as the
+ * profiles. */
 bool aws_profile_region(struct aws_profiles *profiles, const char *profile, const char **ret_region,
                         struct error *error) MUST_USE;
 /* The endpoint's URL without a final slash into `url` of AWS_ENDPOINT_MAX bytes:

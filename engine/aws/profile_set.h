@@ -5,6 +5,8 @@
 #include "aws/profile.h"
 #include "base/arena.h"
 
+#include <pthread.h>
+
 #define AWS_SERVICES (AWS_STS + 1)
 
 /* What a profile may say, keys apart. */
@@ -71,6 +73,9 @@ struct aws_profiles {
     struct profile_services *services;
     size_t services_count, services_capacity;
     struct credentials_cache *cache;
+    pthread_mutex_t region_lock; /* of the next two, and of the arena after the profiles are made */
+    bool region_asked;
+    const char *region_of_instance; /* NULL: it has none */
 };
 
 /* NULL when it is not set or empty. */
@@ -113,6 +118,7 @@ struct source {
     const char *token_file;        /* SOURCE_WEB_IDENTITY */
     const struct profile *base;    /* SOURCE_ROLE: whose credentials assume it; NULL: base_kind's */
     enum source_kind base_kind;
+    bool is_last; /* nothing says that it is the one: the others are not there */
 };
 
 /* profile_source.c. Both go by the files and the environment alone. */

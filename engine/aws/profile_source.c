@@ -219,6 +219,7 @@ bool source_of(const struct aws_profiles *profiles, const char *name, struct sou
     } else {
         bool found;
         TRY(own_source(profiles, profile, name == NULL, &source, &found, error));
+        source.is_last = !found;
         if (!found)
             source.kind = container_is_near(profiles) ? SOURCE_CONTAINER : SOURCE_INSTANCE;
     }
