@@ -319,7 +319,7 @@ static void a_web_identity_assumes_a_role_without_a_signature(void)
     environment[1] = "AWS_ROLE_ARN=arn:aws:iam::1:role/pod";
     environment[2] = texts[1];
     aws_fixture_open(&fixture, environment, NULL, NULL);
-    snprintf(texts[1], sizeof texts[1], "AWS_WEB_IDENTITY_TOKEN_FILE=%s/token",
+    snprintf(texts[1], sizeof texts[1], "AWS_WEB_IDENTITY_TOKEN_FILE=%.200s/token",
              fixture.scratch.path);
     check_refused(NULL, ERROR_CONFIG, "the web identity token: ");
     aws_fixture_file(&fixture, "token", "jwt\n");
