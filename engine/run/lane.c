@@ -60,6 +60,7 @@ static bool lanes_fill(const struct manifest *manifest, const struct accounts *a
             continue;
         struct lane *lane = by_account[manifest->entries[item->entry].account];
         lane->items[lane->count++] = item;
+        atomic_fetch_add(&lanes->left, 1);
         if (item->order != NULL && item->order->stage == ORDER_PLACED)
             complete = complete && lane_know(lane, item->order->url);
     }

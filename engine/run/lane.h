@@ -80,6 +80,8 @@ struct lanes {
     size_t ca_count;
     struct lane *list;
     size_t count;
+    /* Certificates of all lanes that have not ended: any of them may yet be handed back. */
+    atomic_size_t left;
 };
 
 /* "https://HOST[:PORT]/..." to "HOST[:PORT]", cut to fit. */

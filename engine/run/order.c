@@ -76,6 +76,7 @@ bool order_start(struct worker *worker, struct lane *lane, const struct plan_ite
     buf_init(&order->csr, JWS_MAX);
     list_insert(worker, order);
     worker->order_count++;
+    atomic_fetch_add(worker->run->orders_now, 1);
     order_set_active(order, true);
     order_move(order, STEP_BEGIN);
     return true;
@@ -148,7 +149,7 @@ struct call *order_call(struct order *order, enum call_kind kind, const char *ur
     return call;
 }
 
-/* The order is over: nothing finds it any more. What other threads still hold of it they own. */
+/* Nothing finds the order any more. What other threads still hold of it they own. */
 void order_free(struct order *order)
 {
     struct worker *worker = order->worker;
@@ -181,13 +182,22 @@ void order_free(struct order *order)
     buf_free(&order->csr);
     buf_free(&order->public_key);
     free(order);
-    orders_release(worker);
+    atomic_fetch_sub(worker->run->orders_now, 1);
+}
+
+/* The order is over. When no certificate is left the workers that have waited may end. */
+static void order_end(struct order *order)
+{
+    const struct run_context *run = order->worker->run;
+    order_free(order);
+    if (atomic_fetch_sub(&run->lanes->left, 1) == 1)
+        workers_wake(run);
 }
 
 void order_end_issued(struct order *order)
 {
     news_send(order->worker, NEWS_ISSUED, order, order->entry->name, NULL, NULL, NULL);
-    order_free(order);
+    order_end(order);
 }
 
 /* What failed here may succeed with the same order; what the CA refused will not, unless it was the
@@ -223,7 +233,7 @@ void order_end_failed(struct order *order, const struct error *error, const stru
             state_message_post(message);
         }
     }
-    order_free(order);
+    order_end(order);
 }
 
 void order_end_parked(struct order *order, const char *why)
@@ -249,7 +259,7 @@ void order_end_parked(struct order *order, const char *why)
             state_message_post(message);
         }
     }
-    order_free(order);
+    order_end(order);
 }
 
 void order_end_refused(struct order *order, const struct reply *reply)

@@ -148,8 +148,6 @@ void orders_fail_all(struct worker *worker, const struct error *error);
 /* order_hand.c: hands to other workers what this one can do nothing for, because the CA does not
  * answer it. What is half done by another thread stays. */
 void orders_hand_back(struct session *session);
-/* An order of this worker is over, or was none. */
-void orders_release(struct worker *worker);
 void order_free(struct order *order);
 
 /* Steps, by file. order_place.c: */

@@ -113,22 +113,6 @@ static void mail_ready(void *context, uint32_t events)
     }
 }
 
-static bool lanes_have_more(const struct lanes *lanes)
-{
-    for (size_t i = 0; i < lanes->count; i++)
-        if (lane_has_more(&lanes->list[i]))
-            return true;
-    return false;
-}
-
-void orders_release(struct worker *worker)
-{
-    const struct run_context *run = worker->run;
-    /* Those that have waited for what might be handed back may end. */
-    if (atomic_fetch_sub(run->orders_now, 1) == 1 && !lanes_have_more(run->lanes))
-        workers_wake(run);
-}
-
 /* No worker gets an answer, and none has anything under way that might get one. */
 static bool ca_is_lost(const struct worker *worker, const struct session *session)
 {
@@ -165,20 +149,13 @@ static bool lane_may_begin(const struct worker *worker, struct lane *lane)
 static bool lane_begin(struct worker *worker, struct lane *lane)
 {
     const struct session *session = &worker->sessions[lane->ca->index];
-    /* Before it is taken: nobody may end while it might come back. */
-    atomic_fetch_add(worker->run->orders_now, 1);
     int64_t deadline_ms = worker->now_ms + worker->run->order_timeout_ms;
     const struct plan_item *item = lane_take(lane, &deadline_ms);
-    if (item == NULL) {
-        orders_release(worker);
+    if (item == NULL)
         return true;
-    }
     if (ca_is_lost(worker, session))
         lane_refuse(lane, &session->unanswered, NULL);
-    if (order_start(worker, lane, item, deadline_ms))
-        return true;
-    orders_release(worker);
-    return false;
+    return order_start(worker, lane, item, deadline_ms);
 }
 
 /* Takes certificates off the lanes, one lane after the other, while there is room. */
@@ -208,12 +185,7 @@ static bool is_finished(const struct worker *worker)
         return false;
     if (worker->draining || worker->broken)
         return true;
-    if (!registrar_is_done(worker))
-        return false;
-    /* Another's may be handed back; it is on its lane before it is counted out. */
-    if (atomic_load(worker->run->orders_now) > 0)
-        return false;
-    return !lanes_have_more(worker->run->lanes);
+    return registrar_is_done(worker) && atomic_load(&worker->run->lanes->left) == 0;
 }
 
 /* What the CA does not answer this worker is left to the others, if it answers them. */

@@ -39,7 +39,7 @@ struct run_context {
     int64_t order_timeout_ms;
     struct revocation *revocations; /* each touched by the home worker of its CA only */
     size_t revocation_count;
-    atomic_uint *orders_now; /* orders under way, for the progress line */
+    atomic_uint *orders_now; /* orders that workers have, for the progress line */
 };
 
 /* What goes through a worker's mailbox; each message embeds `struct message` first. */
