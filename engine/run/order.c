@@ -27,7 +27,7 @@ static const struct order_handlers steps[STEP_COUNT] = {
     [STEP_RECORD] = {.name = "record", .enter = record_enter, .committed = record_committed},
 };
 
-static void out_of_memory(struct worker *worker)
+void order_no_memory(struct worker *worker)
 {
     struct error error;
     error_set(&error, ERROR_MEMORY, "no memory for an order");
@@ -63,7 +63,7 @@ bool order_start(struct worker *worker, struct lane *lane, const struct plan_ite
     struct order *order = calloc(1, sizeof *order);
     if (order == NULL || !slots_add(&worker->orders, order, &order->id)) {
         free(order);
-        out_of_memory(worker);
+        order_no_memory(worker);
         return false;
     }
     order->worker = worker;
@@ -97,23 +97,6 @@ void order_move(struct order *order, enum order_step step)
     steps[step].enter(order);
 }
 
-void order_set_active(struct order *order, bool active)
-{
-    if (order->active == active)
-        return;
-    order->active = active;
-    order->session->active_orders += active ? 1u : -1u;
-    atomic_fetch_add(&order->session->ca->active, active ? 1u : -1u);
-}
-
-void order_set_committing(struct order *order, bool committing)
-{
-    if (order->committing == committing)
-        return;
-    order->committing = committing;
-    order->session->committing_orders += committing ? 1u : -1u;
-}
-
 void order_sleep(struct order *order, int64_t wait_ms)
 {
     struct worker *worker = order->worker;
@@ -125,17 +108,7 @@ void order_sleep(struct order *order, int64_t wait_ms)
     }
     order->wake_at_ms = worker->now_ms + wait_ms;
     if (!timers_add(&worker->order_timers, order->wake_at_ms, order->id))
-        out_of_memory(worker);
-}
-
-void order_wake(struct worker *worker, uint64_t id)
-{
-    struct order *order = order_find(worker, id);
-    if (order == NULL || order->wake_at_ms == 0 || worker->now_ms < order->wake_at_ms)
-        return;
-    order->wake_at_ms = 0;
-    if (steps[order->step].wake != NULL)
-        steps[order->step].wake(order);
+        order_no_memory(worker);
 }
 
 struct call *order_call(struct order *order, enum call_kind kind, const char *url,
@@ -305,7 +278,7 @@ void order_take(struct order *order, struct order_object *object)
     url_take(&order->certificate_url, &object->certificate);
     order->status = object->status;
     if (!authorizations_take(order, object))
-        out_of_memory(order->worker);
+        order_no_memory(order->worker);
 }
 
 static void follow_invalid(struct order *order, const struct order_object *object)

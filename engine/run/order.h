@@ -135,14 +135,21 @@ const struct order_handlers *order_handlers_of(const struct order *order);
 
 /* Wakes the order's step after `wait_ms`. */
 void order_sleep(struct order *order, int64_t wait_ms);
-/* Gives the place in flight back while the order only waits, and takes it again. */
+void order_no_memory(struct worker *worker);
+
+/* order_in_flight.c: gives the place in flight back while the order only waits, and takes it again.
+ */
 void order_set_active(struct order *order, bool active);
 /* While it waits for the state it keeps its place, but a few more orders may begin. */
 void order_set_committing(struct order *order, bool committing);
-
+/* Whether an order may begin, or come back. */
+bool session_has_place(const struct session *session);
 void order_wake(struct worker *worker, uint64_t id); /* a timer of the worker */
-void orders_expire(struct worker *worker);           /* those past their deadline */
-void orders_drain(struct worker *worker, bool now);  /* park what only waits; `now`: all */
+/* Orders whose wait is over, and that have found no place since. */
+void orders_return(struct session *session);
+
+void orders_expire(struct worker *worker);          /* those past their deadline */
+void orders_drain(struct worker *worker, bool now); /* park what only waits; `now`: all */
 void orders_fail_all(struct worker *worker, const struct error *error);
 
 /* order_hand.c: hands to other workers what this one can do nothing for, because the CA does not

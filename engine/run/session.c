@@ -56,6 +56,7 @@ bool session_init(struct worker *worker, struct ca *ca, struct session *session,
         .place_queues = calloc(run->lanes->count + 1, sizeof *session->place_queues),
         .active_max = share,
     };
+    timers_init(&session->returning);
     if (session->place_queues != NULL)
         queues_empty(session);
     if (session->nonces == NULL || session->place_queues == NULL)
@@ -76,6 +77,7 @@ void session_free(struct session *session)
     http_client_free(session->http);
     nonce_pool_free(session->nonces);
     free(session->place_queues);
+    timers_free(&session->returning);
 }
 
 struct call *call_new(struct worker *worker, struct ca *ca, struct lane *lane, enum call_kind kind,

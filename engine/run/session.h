@@ -85,6 +85,7 @@ struct session {
     unsigned active_orders; /* orders that hold a place of the in-flight limit */
     unsigned committing_orders; /* of these: nothing of them can go out yet */
     unsigned active_max;
+    struct timers returning; /* cookie: an order's id; its wait is over, and it has no place */
     unsigned unanswered_in_row;
     unsigned unreached_in_row; /* the last of these for which there was no connection */
     int64_t unanswered_since_ms;

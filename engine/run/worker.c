@@ -18,8 +18,6 @@
 #define KEY_WAIT_MS 20
 /* Orders begun in one turn of the loop: keeps the answers of those under way from waiting. */
 #define BEGIN_MAX 64
-/* One more for so many places. */
-#define AHEAD_SHARE 16
 
 int64_t worker_now_unix(const struct worker *worker)
 {
@@ -121,14 +119,6 @@ static bool ca_is_lost(const struct worker *worker, const struct session *sessio
            atomic_load(&session->ca->active) == 0;
 }
 
-/* While an order's commit is under way nothing of it is at the CA: a few are begun so much earlier
- * that the places are used. */
-static unsigned begun_ahead(const struct session *session)
-{
-    unsigned most = session->active_max / AHEAD_SHARE;
-    return session->committing_orders < most ? session->committing_orders : most;
-}
-
 static bool lane_may_begin(const struct worker *worker, struct lane *lane)
 {
     const struct session *session = &worker->sessions[lane->ca->index];
@@ -137,7 +127,7 @@ static bool lane_may_begin(const struct worker *worker, struct lane *lane)
         return false;
     if (status == LANE_REFUSED)
         return true;
-    if (session->active_orders >= session->active_max + begun_ahead(session))
+    if (!session_has_place(session))
         return false;
     /* A CA that does not answer ends the lane's certificates. */
     if (session->silent || session->unanswered_in_row >= UNANSWERED_MAX)
@@ -233,6 +223,8 @@ static int64_t worker_wait_ms(struct worker *worker)
     for (size_t i = 0; i < lanes->ca_count; i++) {
         earlier(&wait_ms, http_wait_ms(worker->sessions[i].http, worker->now_ms));
         earlier(&wait_ms, session_wait_ms(&worker->sessions[i], worker->now_ms));
+        if (session_has_place(&worker->sessions[i]))
+            earlier(&wait_ms, timers_wait_ms(&worker->sessions[i].returning, worker->now_ms));
     }
     if (worker->draining || worker->broken || worker->away >= AWAY_MAX)
         return wait_ms;
@@ -268,6 +260,8 @@ static void turn(struct worker *worker)
         key_ask_again(worker);
     }
     silence_mind(worker);
+    for (size_t i = 0; i < worker->run->lanes->ca_count; i++)
+        orders_return(&worker->sessions[i]);
     orders_begin(worker);
     for (size_t i = 0; i < worker->run->lanes->ca_count; i++)
         session_pump(&worker->sessions[i]);
