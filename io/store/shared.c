@@ -26,7 +26,7 @@ struct kind {
     uid_t uid;
     gid_t gid;
     unsigned number; /* of the file that is in use */
-    int fd;          /* of that file, for looks at it; -1 when none is */
+    int fd;          /* of that file, which keeps its inode from being another's; -1: none */
     struct stat status;
 };
 
@@ -168,14 +168,19 @@ static bool file_make(struct shared *shared, struct kind *kind, struct span data
     return false;
 }
 
-/* Nobody wrote to the file in use since it was checked, or made it another's. */
-static bool file_is_good(const struct kind *kind)
+/* The name is still that of the file that was checked, and nobody wrote to it since, or made it
+ * another's. */
+static bool file_is_good(const struct shared *shared, const struct kind *kind)
 {
     struct stat now;
     const struct stat *then = &kind->status;
-    return fstat(kind->fd, &now) == 0 && now.st_nlink > 0 && now.st_size == then->st_size &&
-           now.st_mode == then->st_mode && now.st_uid == then->st_uid &&
-           now.st_gid == then->st_gid && now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
+    char name[NAME_SIZE];
+    kind_name(name, kind);
+    return fstatat(shared->folder_fd, name, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+           now.st_dev == then->st_dev && now.st_ino == then->st_ino &&
+           now.st_size == then->st_size && now.st_mode == then->st_mode &&
+           now.st_uid == then->st_uid && now.st_gid == then->st_gid &&
+           now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
            now.st_mtim.tv_nsec == then->st_mtim.tv_nsec;
 }
 
@@ -198,7 +203,7 @@ bool shared_link(struct shared *shared, const struct store_job *job, const struc
         shared->off || file->data.len == 0 ? NULL : kind_find(shared, job, file, &is_new);
     if (kind == NULL)
         return false;
-    if (kind->fd >= 0 && !file_is_good(kind))
+    if (kind->fd >= 0 && !file_is_good(shared, kind))
         file_close(kind);
     bool made = false;
     while (!made && kind->number <= NUMBER_MAX) {

@@ -5,9 +5,9 @@
  *
  * It saves an inode, a block, a write and an fsync a certificate. The first certificate with new
  * content gets a file of its own; from the second on it pays to have one to link to. Whether a
- * file still holds what it should is checked byte by byte when it is first used, and by its size,
- * time, mode and owner at each link; a file that was changed gets no more links. N counts the files
- * that hold as many links as the file system allows. */
+ * file still holds what it should is checked byte by byte when it is first used, and by its inode,
+ * size, time, mode and owner at each link; a file that was changed gets no more links. N counts the
+ * files that hold as many links as the file system allows. */
 #ifndef CERTMILL_IO_STORE_SHARED_H
 #define CERTMILL_IO_STORE_SHARED_H
 

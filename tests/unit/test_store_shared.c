@@ -91,7 +91,17 @@ static void a_changed_chain_gets_no_more_names(void)
     CHECK_INT(unlink(shared_file()), 0);
     sharing_store(store, "e", 0644);
     sharing_store(store, "f", 0644);
+    CHECK_INT(names_of_chain("d"), 1);
+    CHECK_INT(names_of_chain("f"), 3);
+    char file[400];
+    char other[400];
+    snprintf(file, sizeof file, "%s", shared_file());
+    snprintf(other, sizeof other, "%s", at("other"));
+    CHECK(close(open(other, O_WRONLY | O_CREAT | O_CLOEXEC, 0644)) == 0);
+    CHECK_INT(rename(other, file), 0); /* another file by its name */
+    sharing_store(store, "x", 0644);
     CHECK_INT(names_of_chain("f"), 2);
+    CHECK_INT(names_of_chain("x"), 2);
     store_free(store);
 
     CHECK(close(open(shared_file(), O_WRONLY | O_TRUNC | O_CLOEXEC)) == 0);
