@@ -106,6 +106,9 @@ static void response_fill(struct transfer *transfer, CURLcode code, uint64_t byt
         text = "no memory for the answer";
     } else {
         response->failure = failure_of(code, bytes_sent > 0, text);
+        /* Not the server is in doubt but the session, and the next handshake is without it. */
+        if (code == CURLE_SSL_CONNECT_ERROR && transfer->client->session_failed)
+            response->failure = HTTP_UNREACHABLE;
     }
     headers_give(&transfer->headers, response);
     if (response->failure != HTTP_ANSWERED) {

@@ -55,6 +55,7 @@ struct http_client {
     CURLSH *share; /* TLS sessions, which 7.88 otherwise keeps a handle */
     bool openssl;
     int (*session_keep)(SSL *ssl, SSL_SESSION *session); /* libcurl's own, for tls.c */
+    bool session_failed; /* a handshake ended over the session that it was to resume; none since */
     http_done *done;
     void *context;
     struct http_options options; /* defaults filled in; texts owned */

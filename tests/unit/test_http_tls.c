@@ -139,6 +139,135 @@ static void old_tls_is_refused(void)
     identity_remove(&identity);
 }
 
+static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+#define VERSIONS (sizeof versions / sizeof versions[0])
+
+/* Ends one handshake when the flag is set, by an alert. */
+static int hello_look(SSL *ssl, int *alert, void *context)
+{
+    (void)ssl;
+    *alert = SSL_AD_HANDSHAKE_FAILURE;
+    return atomic_exchange((atomic_bool *)context, false) ? SSL_CLIENT_HELLO_ERROR
+                                                          : SSL_CLIENT_HELLO_SUCCESS;
+}
+
+/* Sessions are kept by the server, which can forget them: in TLS 1.2 libcurl takes no others. */
+static void sessions_offer(SSL_CTX *tls, int version, atomic_bool *refuse)
+{
+    CHECK(SSL_CTX_set_min_proto_version(tls, version) == 1);
+    CHECK(SSL_CTX_set_max_proto_version(tls, version) == 1);
+    SSL_CTX_set_options(tls, SSL_OP_NO_TICKET);
+    SSL_CTX_set_client_hello_cb(tls, hello_look, refuse);
+}
+
+static const struct route closing_route = {
+    .path = "/end",
+    .reply = OK_HEAD "Content-Length: 2\r\nConnection: close\r\n\r\nok",
+    .then = THEN_CLOSE,
+};
+
+static void end_gets_ok(struct fixture *fixture, const struct server *server)
+{
+    const struct answer *answer = fixture_get(fixture, "https", server->port, "/end");
+    CHECK_TEXT(answer->reason, "");
+    CHECK_TEXT(answer->body, "ok");
+}
+
+static void sessions_are_resumed_with_their_server_alone(void)
+{
+    for (size_t i = 0; i < VERSIONS; i++) {
+        struct identity identity;
+        atomic_bool refuse = false;
+        identity_make(&identity, "IP:127.0.0.1");
+        sessions_offer(identity.tls, versions[i], &refuse);
+        struct server *server = server_start(&closing_route, 1, identity.tls);
+        struct server *twin = server_start(&closing_route, 1, identity.tls);
+        struct fixture fixture;
+        fixture_open(&fixture, &(struct http_options){.ca_file = identity.certificate});
+        for (size_t j = 0; j < 4; j++)
+            end_gets_ok(&fixture, server);
+        CHECK_INT(SSL_CTX_sess_hits(identity.tls), 3);
+        end_gets_ok(&fixture, twin); /* it has the same sessions, and is not asked for them */
+        CHECK_INT(SSL_CTX_sess_hits(identity.tls), 3);
+        end_gets_ok(&fixture, twin);
+        end_gets_ok(&fixture, server);
+        CHECK_INT(SSL_CTX_sess_hits(identity.tls), 5);
+        CHECK_INT(atomic_load(&server->connections), 5);
+        fixture_close(&fixture);
+        fixture_open(&fixture, &(struct http_options){.ca_file = identity.certificate});
+        end_gets_ok(&fixture, server); /* nor does another client have one */
+        CHECK_INT(SSL_CTX_sess_hits(identity.tls), 5);
+        fixture_close(&fixture);
+        server_stop(server);
+        server_stop(twin);
+        identity_remove(&identity);
+    }
+}
+
+static void a_refused_session_is_done_without(void)
+{
+    for (size_t i = 0; i < VERSIONS; i++) {
+        struct identity identity;
+        atomic_bool refuse = false;
+        identity_make(&identity, "IP:127.0.0.1");
+        sessions_offer(identity.tls, versions[i], &refuse);
+        struct server *server = server_start(&closing_route, 1, identity.tls);
+        const struct http_options options = {.ca_file = identity.certificate};
+        struct fixture fixture;
+        fixture_open(&fixture, &options);
+        end_gets_ok(&fixture, server);
+        SSL_CTX_flush_sessions(identity.tls, 0);
+        end_gets_ok(&fixture, server);
+        CHECK_INT(SSL_CTX_sess_hits(identity.tls), 0);
+        end_gets_ok(&fixture, server);
+        CHECK_INT(SSL_CTX_sess_hits(identity.tls), 1);
+
+        /* A handshake that fails over a session is no matter of trust, and the next has none. */
+        atomic_store(&refuse, true);
+        const struct answer *answer = fixture_get(&fixture, "https", server->port, "/end");
+        CHECK_INT(answer->failure, HTTP_UNREACHABLE);
+        end_gets_ok(&fixture, server);
+        CHECK_INT(SSL_CTX_sess_hits(identity.tls), 1);
+        end_gets_ok(&fixture, server);
+        CHECK_INT(SSL_CTX_sess_hits(identity.tls), 2);
+        fixture_close(&fixture);
+
+        fixture_open(&fixture, &options);
+        atomic_store(&refuse, true);
+        answer = fixture_get(&fixture, "https", server->port, "/end");
+        CHECK_INT(answer->failure, HTTP_UNTRUSTED);
+        fixture_close(&fixture);
+        server_stop(server);
+        identity_remove(&identity);
+    }
+}
+
+/* In TLS 1.2 there is a session before the name in the certificate was looked at. */
+static void a_session_is_no_proof_of_a_name(void)
+{
+    for (size_t i = 0; i < VERSIONS; i++) {
+        struct identity identity;
+        atomic_bool refuse = false;
+        identity_make(&identity, "DNS:elsewhere.example");
+        sessions_offer(identity.tls, versions[i], &refuse);
+        struct server *server = server_start(&closing_route, 1, identity.tls);
+        struct fixture fixture;
+        fixture_open(&fixture, &(struct http_options){.ca_file = identity.certificate});
+        /* The client may be back before the server has kept the session. */
+        bool resumed = versions[i] != TLS1_2_VERSION;
+        for (size_t j = 0; j < 3 || (j < 50 && !resumed); j++) {
+            const struct answer *answer = fixture_get(&fixture, "https", server->port, "/end");
+            CHECK_INT(answer->failure, HTTP_UNTRUSTED);
+            resumed |= SSL_CTX_sess_hits(identity.tls) > 0;
+        }
+        CHECK_INT(atomic_load(&server->requests), 0);
+        CHECK(resumed);
+        fixture_close(&fixture);
+        server_stop(server);
+        identity_remove(&identity);
+    }
+}
+
 /* Accepts the connection of the request 1, sends the bytes, and closes it. */
 static const struct answer *handshake_with(struct fixture *fixture, int listener, int port,
                                            struct span bytes)
@@ -322,6 +451,9 @@ static const struct test tests[] = {
     TEST(a_trusted_server_is_spoken_to),
     TEST(an_untrusted_server_gets_no_request),
     TEST(old_tls_is_refused),
+    TEST(sessions_are_resumed_with_their_server_alone),
+    TEST(a_refused_session_is_done_without),
+    TEST(a_session_is_no_proof_of_a_name),
     TEST(a_broken_handshake_is_no_matter_of_trust),
     TEST(http2_shares_connections),
 };
