@@ -11,6 +11,11 @@ static const struct {
     [HEADER_RETRY_AFTER] = {"retry-after", 64},
     [HEADER_REPLAY_NONCE] = {"replay-nonce", 512},
     [HEADER_DATE] = {"date", 64},
+    [HEADER_ETAG] = {"etag", 1024},
+    [HEADER_AMZN_REQUEST_ID] = {"x-amzn-requestid", 256},
+    [HEADER_AMZ_REQUEST_ID] = {"x-amz-request-id", 256},
+    [HEADER_AMZN_ERROR_TYPE] = {"x-amzn-errortype", 512},
+    [HEADER_AMZ_BUCKET_REGION] = {"x-amz-bucket-region", 64},
 };
 
 void headers_init(struct headers *headers)
@@ -234,12 +239,19 @@ static struct span value_span(const struct headers *headers, const struct header
 
 void headers_give(const struct headers *headers, struct http_response *response)
 {
-    struct span content_type = value_span(headers, &headers->values[HEADER_CONTENT_TYPE]);
+    const struct header_value *values = headers->values;
+    struct span content_type = value_span(headers, &values[HEADER_CONTENT_TYPE]);
     response->content_type = span_trim(span_split(&content_type, ';'));
-    response->location = value_span(headers, &headers->values[HEADER_LOCATION]);
-    response->retry_after = value_span(headers, &headers->values[HEADER_RETRY_AFTER]);
-    response->replay_nonce = value_span(headers, &headers->values[HEADER_REPLAY_NONCE]);
-    response->date = value_span(headers, &headers->values[HEADER_DATE]);
+    response->location = value_span(headers, &values[HEADER_LOCATION]);
+    response->retry_after = value_span(headers, &values[HEADER_RETRY_AFTER]);
+    response->replay_nonce = value_span(headers, &values[HEADER_REPLAY_NONCE]);
+    response->date = value_span(headers, &values[HEADER_DATE]);
+    response->etag = value_span(headers, &values[HEADER_ETAG]);
+    response->amazon_request_id =
+        value_span(headers, values[HEADER_AMZN_REQUEST_ID].there ? &values[HEADER_AMZN_REQUEST_ID]
+                                                                 : &values[HEADER_AMZ_REQUEST_ID]);
+    response->amazon_error_type = value_span(headers, &values[HEADER_AMZN_ERROR_TYPE]);
+    response->amazon_region = value_span(headers, &values[HEADER_AMZ_BUCKET_REGION]);
     response->link_count = 0;
     for (size_t i = 0; i < headers->link_count; i++)
         links_give(value_span(headers, &headers->links[i]), response);

@@ -114,6 +114,7 @@ struct transfer *transfer_new(struct http_client *client, struct error *error)
     buf_init_secret(&transfer->body_out, REQUEST_BODY_MAX);
     buf_init_secret(&transfer->header_text, REQUEST_LINES_MAX);
     buf_init(&transfer->body, client->options.body_limit);
+    transfer->body.secret = client->options.secret_answers;
     headers_init(&transfer->headers);
     transfer->easy = curl_easy_init();
     /* The one option that a reset leaves. */

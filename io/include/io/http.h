@@ -18,6 +18,7 @@ struct http_options {
     unsigned request_timeout_ms; /* whole request; 0: 90 s (slow CAs answer after 45 s) */
     size_t body_limit;           /* 0: 1 MiB */
     bool http1_only;
+    bool secret_answers; /* bodies of answers hold secrets: they are wiped */
 };
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT };
@@ -55,6 +56,10 @@ struct http_response {
     struct span retry_after;
     struct span replay_nonce;
     struct span date;
+    struct span etag;                       /* with its quotes */
+    struct span amazon_request_id;          /* x-amzn-RequestId or x-amz-request-id */
+    struct span amazon_error_type;          /* x-amzn-ErrorType */
+    struct span amazon_region;              /* x-amz-bucket-region */
     struct http_link links[HTTP_LINKS_MAX]; /* RFC 8288; rel="a b" gives two */
     size_t link_count;
     const char *url;   /* the request's */
