@@ -41,6 +41,15 @@ bool certificate_read(struct span pem, struct buf *der, struct certificate_info 
  * `text` of CERTIFICATE_NAME_TEXT bytes; false at the end. */
 bool certificate_name_next(struct span *names, char *text) MUST_USE;
 
+/* What its key may be used for: bits as OpenSSL's KU_ and XKU_ have them (RFC 5280 sections 4.2.1.3
+ * and 4.2.1.12); UINT32_MAX when the extension is not there. `der` as certificate_read gives it. */
+struct certificate_usages {
+    uint32_t key_usage;
+    uint32_t extended_key_usage;
+};
+bool certificate_usages(const struct crypto_context *context, struct span der,
+                        struct certificate_usages *ret_usages, struct error *error) MUST_USE;
+
 struct certificate_request {
     const char *const *names; /* the certificate must hold each of them; it may hold more */
     size_t count;
