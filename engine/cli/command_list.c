@@ -37,7 +37,7 @@ static bool wants_deploy(const struct manifest *manifest, const char *name)
 {
     for (size_t i = 0; i < manifest->count; i++)
         if (strcmp(manifest->entries[i].name, name) == 0)
-            return manifest->entries[i].deploy != NULL;
+            return manifest->entries[i].deploy != NULL || manifest->entries[i].acm != NULL;
     return false;
 }
 

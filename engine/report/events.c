@@ -119,6 +119,7 @@ static const struct event_form event_forms[] = {
     [NEWS_ISSUED] = {"issued", "certificate", NULL},
     [NEWS_FAILED] = {"failed", "certificate", "reason"},
     [NEWS_PARKED] = {"parked", "certificate", "reason"},
+    [NEWS_IMPORTED] = {"imported", "certificate", NULL},
     [NEWS_DEPLOYED] = {"deployed", "certificate", NULL},
     [NEWS_DEPLOY_FAILED] = {"deploy-failed", "certificate", "reason"},
     [NEWS_WARNING] = {"warning", "certificate", "text"},
@@ -139,6 +140,8 @@ void events_news(struct events *events, const struct news *news, int64_t now_uni
     member_text(&event, "advice", news->advice);
     if (news->kind == NEWS_RUN_STARTED)
         output_member_count(&event, "total", news->total);
+    if (news->kind == NEWS_IMPORTED)
+        output_member_count(&event, "imports", news->total);
     if (news->sequence > 0)
         output_member_count(&event, "sequence", news->sequence);
     if (news->not_after > 0)
@@ -162,6 +165,7 @@ void events_finished(struct events *events, const struct report_totals *totals, 
     output_member_count(&event, "issued", totals->issued);
     output_member_count(&event, "failed", totals->failed);
     output_member_count(&event, "parked", totals->parked);
+    output_member_count(&event, "imported", totals->imported);
     output_member_count(&event, "deployed", totals->deployed);
     output_member_count(&event, "deploy_failed", totals->deploy_failed);
     output_member_count(&event, "warnings", totals->warnings);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "report/format.h"
+#include "report/imports_view.h"
 #include "report/output.h"
 
 #include <fnmatch.h>
@@ -22,6 +23,7 @@ enum {
     COLUMN_KEY,
     COLUMN_ISSUER,
     COLUMN_ACCOUNT,
+    COLUMN_ARN, /* left out where no certificate has one */
     COLUMN_ERROR,
     COLUMN_COUNT,
 };
@@ -30,7 +32,7 @@ static const struct column columns[COLUMN_COUNT] = {
     [COLUMN_NAME] = {"NAME", 40},       [COLUMN_STATUS] = {"STATUS", 8},
     [COLUMN_EXPIRES] = {"EXPIRES", 32}, [COLUMN_KEY] = {"KEY", 12},
     [COLUMN_ISSUER] = {"ISSUER", 30},   [COLUMN_ACCOUNT] = {"ACCOUNT", 20},
-    [COLUMN_ERROR] = {"LAST ERROR", 60}};
+    [COLUMN_ARN] = {"ARN", 100},        [COLUMN_ERROR] = {"LAST ERROR", 60}};
 
 struct list {
     FILE *out;
@@ -40,8 +42,10 @@ struct list {
     size_t hidden;
     size_t statuses[CERTIFICATE_PENDING + 1];
     size_t expired;
+    bool has_arns;
     size_t soon;
     bool first; /* no JSON element yet */
+    struct state_import_cursor *imports;
     struct error error;
 };
 
@@ -52,20 +56,28 @@ static bool is_listed(const struct list *list, const struct state_certificate *r
            (options->account == NULL || strcmp(options->account, row->account) == 0);
 }
 
-/* `date` has OUTPUT_DATE_MAX bytes and lives as long as the cells. */
-static void cells_of(const struct state_certificate *row, int64_t now, char *date,
-                     const char **cells)
+struct row_texts {
+    char date[OUTPUT_DATE_MAX];
+    char arn[IMPORTS_CELL_MAX];
+};
+
+/* The texts live as long as the cells. False when the imports cannot be read. */
+static bool cells_of(struct list *list, const struct state_certificate *row,
+                     struct row_texts *texts, const char **cells)
 {
+    TRY(imports_cell(list->imports, row->name, row->sequence, texts->arn, &list->error));
     cells[COLUMN_NAME] = row->name;
     cells[COLUMN_STATUS] = certificate_status_name(row->status);
-    cells[COLUMN_EXPIRES] = output_date(row->not_after, now, date);
+    cells[COLUMN_EXPIRES] = output_date(row->not_after, list->options->now, texts->date);
     cells[COLUMN_KEY] = row->key;
     cells[COLUMN_ISSUER] = row->issuer;
     cells[COLUMN_ACCOUNT] = row->account;
+    cells[COLUMN_ARN] = texts->arn;
     cells[COLUMN_ERROR] = row->last_error;
     for (size_t i = 0; i < COLUMN_COUNT; i++)
         if (cells[i][0] == '\0')
             cells[i] = "-";
+    return true;
 }
 
 /* The first walk: widths and totals. */
@@ -76,9 +88,10 @@ static bool measure_row(void *context, const struct state_certificate *row)
         list->hidden++;
         return true;
     }
-    char date[OUTPUT_DATE_MAX];
+    struct row_texts texts;
     const char *cells[COLUMN_COUNT];
-    cells_of(row, list->options->now, date, cells);
+    TRY(cells_of(list, row, &texts, cells));
+    list->has_arns = list->has_arns || texts.arn[0] != '\0';
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
         size_t width = output_width(cells[i]);
         if (width > columns[i].max)
@@ -99,6 +112,8 @@ static bool measure_row(void *context, const struct state_certificate *row)
 static void print_cells(FILE *out, const size_t *widths, const char *const *cells)
 {
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
+        if (widths[i] == 0)
+            continue;
         size_t width = widths[i];
         if (i == COLUMN_COUNT - 1 && output_width(cells[i]) < width)
             width = output_width(cells[i]); /* no blanks at the line's end */
@@ -112,9 +127,9 @@ static bool print_row(void *context, const struct state_certificate *row)
     struct list *list = context;
     if (!is_listed(list, row))
         return true;
-    char date[OUTPUT_DATE_MAX];
+    struct row_texts texts;
     const char *cells[COLUMN_COUNT];
-    cells_of(row, list->options->now, date, cells);
+    TRY(cells_of(list, row, &texts, cells));
     print_cells(list->out, list->widths, cells);
     return !ferror(list->out);
 }
@@ -141,6 +156,22 @@ static void print_totals(const struct list *list)
     putc('\n', list->out);
 }
 
+/* A walk over the certificates, beside which one over the imports goes. */
+static bool walk(struct list *list, struct state *state,
+                 bool (*each)(void *context, const struct state_certificate *row),
+                 struct error *error)
+{
+    TRY(state_import_cursor_open(state, NULL, &list->imports, error));
+    bool ok = state_certificates(state, each, list, error);
+    state_import_cursor_close(list->imports);
+    if (ok && list->error.kind != ERROR_NONE) {
+        if (error != NULL)
+            *error = list->error;
+        return false;
+    }
+    return ok;
+}
+
 static bool print_table(struct list *list, struct state *state, struct error *error)
 {
     const char *titles[COLUMN_COUNT];
@@ -148,7 +179,9 @@ static bool print_table(struct list *list, struct state *state, struct error *er
         titles[i] = columns[i].title;
         list->widths[i] = output_width(columns[i].title);
     }
-    TRY(state_certificates(state, measure_row, list, error));
+    TRY(walk(list, state, measure_row, error));
+    if (!list->has_arns)
+        list->widths[COLUMN_ARN] = 0;
     if (list->shown == 0) {
         fputs(list->hidden == 0                ? "no certificates yet\n"
               : list->options->account != NULL ? "no such certificate of this account\n"
@@ -157,7 +190,7 @@ static bool print_table(struct list *list, struct state *state, struct error *er
         return true;
     }
     print_cells(list->out, list->widths, titles);
-    TRY(state_certificates(state, print_row, list, error));
+    TRY(walk(list, state, print_row, error));
     putc('\n', list->out);
     print_totals(list);
     return true;
@@ -207,9 +240,13 @@ json_t *list_row_json(const struct state_certificate *row, int64_t now)
 static bool print_element(void *context, const struct state_certificate *row)
 {
     struct list *list = context;
-    return !is_listed(list, row) ||
-           output_element(list->out, list_row_json(row, list->options->now), &list->first,
-                          &list->error);
+    json_t *imports;
+    if (!is_listed(list, row))
+        return true;
+    TRY(imports_json(list->imports, row->name, row->sequence, &imports, &list->error));
+    json_t *object = list_row_json(row, list->options->now);
+    output_member(&object, "imports", imports);
+    return output_element(list->out, object, &list->first, &list->error);
 }
 
 bool list_print(FILE *out, struct state *state, const struct list_options *options,
@@ -221,12 +258,7 @@ bool list_print(FILE *out, struct state *state, const struct list_options *optio
         return output_end(out, error);
     }
     putc('[', out);
-    TRY(state_certificates(state, print_element, &list, error));
-    if (list.error.kind != ERROR_NONE) {
-        if (error != NULL)
-            *error = list.error;
-        return false;
-    }
+    TRY(walk(&list, state, print_element, error));
     fputs(list.first ? "]\n" : "\n]\n", out);
     return output_end(out, error);
 }

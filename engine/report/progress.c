@@ -80,6 +80,12 @@ static size_t segments_build(const struct progress *progress, int64_t now_ms,
         snprintf(segment->text, sizeof segment->text, "%s parked",
                  format_count(progress->parked, count));
     }
+    if (progress->imported > 0) {
+        segment = &segments[used++];
+        segment->rank = 6;
+        snprintf(segment->text, sizeof segment->text, "%s imported",
+                 format_count(progress->imported, count));
+    }
     segment = &segments[used++];
     segment->rank = 5;
     snprintf(segment->text, sizeof segment->text, "%s in flight",
@@ -104,7 +110,7 @@ static size_t segments_build(const struct progress *progress, int64_t now_ms,
     return used;
 }
 
-#define SEGMENTS_MAX 6
+#define SEGMENTS_MAX 7
 #define GAP          3
 
 static size_t segments_width(const struct segment *segments, size_t count)

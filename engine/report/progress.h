@@ -15,7 +15,7 @@ struct progress_sample {
 };
 
 struct progress {
-    size_t total, issued, failed, parked;
+    size_t total, issued, failed, parked, imported;
     unsigned in_flight;
     struct progress_sample samples[PROGRESS_SAMPLES]; /* a ring */
     size_t sample_count, sample_next;

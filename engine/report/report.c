@@ -211,6 +211,9 @@ static void report_take(struct report *report, const struct news *news, int64_t 
     case NEWS_WAITING:
         waiting_tell(report, news, now_ms);
         break;
+    case NEWS_IMPORTED:
+        totals->imported += news->total;
+        break;
     case NEWS_DEPLOYED:
         totals->deployed++;
         break;
@@ -229,6 +232,7 @@ static void progress_update(struct report *report, int64_t now_ms)
     progress->issued = report->totals.issued;
     progress->failed = report->totals.failed;
     progress->parked = report->totals.parked;
+    progress->imported = report->totals.imported;
     progress_sample(progress, now_ms);
 }
 

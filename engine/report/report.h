@@ -19,6 +19,7 @@ enum news_kind {
     NEWS_ISSUED,        /* name, sequence, not_after, seconds */
     NEWS_FAILED,        /* name, text = what failed and the CA's words, advice */
     NEWS_PARKED,        /* name, text = why: the next run goes on with it */
+    NEWS_IMPORTED,      /* name, sequence, total = imports into ACM that were sent */
     NEWS_DEPLOYED,      /* name */
     NEWS_DEPLOY_FAILED, /* name, text */
     NEWS_WARNING,       /* text; name may be NULL */
@@ -32,7 +33,7 @@ struct news {
     const char *text;   /* may be NULL */
     const char *advice; /* what to do next; may be NULL or "" */
     const char *type;   /* the ACME problem type, or the error kind; may be NULL */
-    size_t total;
+    size_t total;       /* NEWS_RUN_STARTED, NEWS_IMPORTED */
     unsigned sequence;
     int64_t not_after; /* unix seconds */
     double seconds;
@@ -79,6 +80,7 @@ void report_summary(struct report *report, bool interrupted, const struct report
 
 struct report_totals {
     size_t due, issued, failed, parked, deployed, deploy_failed, warnings;
+    size_t imported;  /* imports that were sent, not certificates */
     bool output_lost; /* events or the summary could not be written */
 };
 void report_total(const struct report *report, struct report_totals *ret_totals);

@@ -6,6 +6,7 @@
 #include "io/file.h"
 #include "io/store.h"
 #include "report/format.h"
+#include "report/imports_view.h"
 #include "report/near_names.h"
 #include "report/output.h"
 
@@ -35,6 +36,7 @@ struct view {
     struct state_certificate row;
     bool has_order;
     struct state_order order;
+    json_t *imports; /* an object for each ACM target */
     enum live_verdict verdict;
     unsigned live_sequence;
     struct buf pem;
@@ -82,7 +84,13 @@ static bool read_state(struct view *view, struct state *state, struct error *err
             *error = missing;
         return false;
     }
-    return state_orders(state, take_order, view, error);
+    TRY(state_orders(state, take_order, view, error));
+    struct state_import_cursor *cursor;
+    TRY(state_import_cursor_open(state, view->options->name, &cursor, error));
+    bool read =
+        imports_json(cursor, view->options->name, view->row.sequence, &view->imports, error);
+    state_import_cursor_close(cursor);
+    return read;
 }
 
 /* The names come from the operator, and go into a path. */
@@ -147,6 +155,21 @@ static bool deploy_is_open(const struct view *view)
     return view->options->wants_deploy && view->row.deployed_sequence < view->row.sequence;
 }
 
+static const char *import_text(const json_t *import, const char *key)
+{
+    const char *text = json_string_value(json_object_get(import, key));
+    return text != NULL ? text : "";
+}
+
+static bool import_is_open(const struct view *view)
+{
+    size_t i;
+    const json_t *import;
+    json_array_foreach(view->imports, i, import) if (strcmp(import_text(import, "state"),
+                                                            "imported") != 0) return true;
+    return false;
+}
+
 static bool describe_next(struct view *view)
 {
     const char *name = view->options->name;
@@ -161,6 +184,9 @@ static bool describe_next(struct view *view)
         return buf_printf(next, "certmill run MANIFEST --only '%s' makes a new one", name);
     if (view->live.not_after <= view->options->now)
         return buf_printf(next, "it has expired: certmill run MANIFEST --only '%s'", name);
+    if (import_is_open(view))
+        return buf_printf(
+            next, "certmill run MANIFEST --only '%s' imports it into ACM, without issuing", name);
     if (deploy_is_open(view))
         return buf_printf(next, "certmill run MANIFEST --only '%s' runs its deploy hooks", name);
     return buf_append_text(next,
@@ -236,6 +262,31 @@ static void print_live(FILE *out, const struct view *view)
         fprintf(out, "%-14snot yet\n", "Deployed:");
 }
 
+static void print_import(FILE *out, const char *label, const json_t *import)
+{
+    const char *profile = import_text(import, "profile");
+    const char *arn = import_text(import, "arn");
+    fprintf(out, "%-14s", label);
+    format_printable(out, profile[0] != '\0' ? profile : "default profile");
+    fputc(' ', out);
+    format_printable(out, import_text(import, "region"));
+    fputs(": ", out);
+    format_printable(out, arn[0] != '\0' ? arn : "no ARN yet");
+    json_int_t sequence = json_integer_value(json_object_get(import, "sequence"));
+    fprintf(out, ", %s", import_text(import, "state"));
+    if (sequence > 0)
+        fprintf(out, ", has number %" JSON_INTEGER_FORMAT, sequence);
+    putc('\n', out);
+    print_line(out, "", import_text(import, "last_error"));
+}
+
+static void print_imports(FILE *out, const struct view *view)
+{
+    size_t i;
+    const json_t *import;
+    json_array_foreach(view->imports, i, import) print_import(out, i == 0 ? "ACM:" : "", import);
+}
+
 static void print_view(FILE *out, const struct view *view)
 {
     print_line(out, "Name:", view->options->name);
@@ -245,6 +296,7 @@ static void print_view(FILE *out, const struct view *view)
     if (view->has_order)
         print_order(out, &view->order, view->options->now);
     print_live(out, view);
+    print_imports(out, view);
     print_line(out, "Next:", buf_text(&view->next));
 }
 
@@ -293,6 +345,8 @@ static bool print_json(FILE *out, const struct view *view, struct error *error)
     output_member(&object, "noted", json_boolean(view->noted));
     output_member(&object, "order", view->has_order ? order_json(&view->order) : json_null());
     output_member(&object, "live", live_json(view));
+    output_member(&object, "imports",
+                  view->imports != NULL ? json_incref(view->imports) : json_array());
     output_member_text(&object, "next", buf_text(&view->next));
     if (object == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for the output");
@@ -346,6 +400,7 @@ bool status_print(FILE *out, struct state *state, const struct status_options *o
     else if (ok)
         print_view(out, &view);
     ok = ok && output_end(out, error);
+    json_decref(view.imports);
     buf_free(&view.next);
     buf_free(&view.der);
     buf_free(&view.pem);

@@ -62,6 +62,7 @@ static json_t *summary_json(const struct summary *summary, const struct summary_
     output_member_count(&object, "issued", totals->issued);
     output_member_count(&object, "failed", totals->failed);
     output_member_count(&object, "parked", totals->parked);
+    output_member_count(&object, "imported", totals->imported);
     output_member_count(&object, "deployed", totals->deployed);
     output_member_count(&object, "deploy_failed", totals->deploy_failed);
     output_member_count(&object, "warnings", totals->warnings);

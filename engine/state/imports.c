@@ -3,6 +3,9 @@
 
 #include "aws/acm.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #define DAY_S 86400
 /* ACM counts imports over 365 days; the day of the import itself is one more. */
 #define DAYS_KEPT 366
@@ -116,10 +119,14 @@ struct import_walk {
     void *context;
 };
 
-static bool import_row(void *context, sqlite3_stmt *row)
+#define IMPORT_COLUMNS                                                         \
+    "SELECT name, profile, region, given_arn, account, arn, sequence, digest," \
+    " serial, not_after, imported_at, attempted_at, failures, last_error FROM import "
+#define IMPORT_ORDER "ORDER BY name, profile, region, given_arn"
+
+static struct state_import import_at(sqlite3_stmt *row)
 {
-    struct import_walk *to = context;
-    struct state_import import = {
+    return (struct state_import){
         .name = state_text_at(row, 0),
         .profile = state_text_at(row, 1),
         .region = state_text_at(row, 2),
@@ -135,6 +142,12 @@ static bool import_row(void *context, sqlite3_stmt *row)
         .failures = state_unsigned_at(row, 12),
         .last_error = state_text_at(row, 13),
     };
+}
+
+static bool import_row(void *context, sqlite3_stmt *row)
+{
+    struct import_walk *to = context;
+    struct state_import import = import_at(row);
     return to->each(to->context, &import);
 }
 
@@ -142,11 +155,75 @@ bool state_imports(struct state *state, bool (*each)(void *context, const struct
                    void *context, struct error *error)
 {
     struct import_walk to = {each, context};
-    return state_walk(state,
-                      "SELECT name, profile, region, given_arn, account, arn, sequence, digest,"
-                      " serial, not_after, imported_at, attempted_at, failures, last_error"
-                      " FROM import ORDER BY name, profile, region, given_arn",
-                      import_row, &to, error);
+    return state_walk(state, IMPORT_COLUMNS IMPORT_ORDER, import_row, &to, error);
+}
+
+struct state_import_cursor {
+    struct state *state;
+    sqlite3_stmt *statement;
+    bool waits; /* the statement's row was not given out yet */
+    bool ended;
+};
+
+bool state_import_cursor_open(struct state *state, const char *from,
+                              struct state_import_cursor **ret_cursor, struct error *error)
+{
+    struct state_import_cursor *cursor = calloc(1, sizeof *cursor);
+    if (cursor == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory to read the imports");
+    cursor->state = state;
+    bool ok =
+        state_prepare(state, state_reader(state), IMPORT_COLUMNS "WHERE name >= ?1 " IMPORT_ORDER,
+                      &cursor->statement, error);
+    if (ok && sqlite3_bind_text(cursor->statement, 1, from != NULL ? from : "", -1,
+                                SQLITE_TRANSIENT) != SQLITE_OK)
+        ok = error_set(error, ERROR_MEMORY, "no memory to read the imports");
+    if (!ok) {
+        state_import_cursor_close(cursor);
+        return false;
+    }
+    *ret_cursor = cursor;
+    return true;
+}
+
+void state_import_cursor_close(struct state_import_cursor *cursor)
+{
+    if (cursor == NULL)
+        return;
+    sqlite3_finalize(cursor->statement);
+    free(cursor);
+}
+
+static bool cursor_step(struct state_import_cursor *cursor, struct error *error)
+{
+    int code = sqlite3_step(cursor->statement);
+    cursor->waits = code == SQLITE_ROW;
+    cursor->ended = code != SQLITE_ROW;
+    if (code == SQLITE_ROW || code == SQLITE_DONE)
+        return true;
+    return state_error(cursor->state->path, state_reader(cursor->state),
+                       "reading the state database", error);
+}
+
+bool state_import_cursor_next(struct state_import_cursor *cursor, const char *name,
+                              struct state_import *ret_row, bool *ret_found, struct error *error)
+{
+    *ret_found = false;
+    for (;;) {
+        if (!cursor->waits && !cursor->ended)
+            TRY(cursor_step(cursor, error));
+        if (cursor->ended)
+            return true;
+        int order = strcmp(state_text_at(cursor->statement, 0), name);
+        if (order > 0)
+            return true;
+        cursor->waits = false;
+        if (order < 0)
+            continue;
+        *ret_row = import_at(cursor->statement);
+        *ret_found = true;
+        return true;
+    }
 }
 
 struct day_walk {

@@ -101,6 +101,18 @@ bool state_records(struct state *state, bool (*each)(void *context, const struct
 /* By name, profile, region, given ARN. */
 bool state_imports(struct state *state, bool (*each)(void *context, const struct state_import *row),
                    void *context, struct error *error) MUST_USE;
+/* The same rows one by one, for who walks certificates by name at the same time. */
+struct state_import_cursor;
+/* `from` (NULL: all): names before it are left out. */
+bool state_import_cursor_open(struct state *state, const char *from,
+                              struct state_import_cursor **ret_cursor,
+                              struct error *error) MUST_USE;
+void state_import_cursor_close(struct state_import_cursor *cursor); /* NULL is allowed */
+/* The next row of the name; *ret_found false: it has no more. Names must be asked for in their
+ * order; rows of names between are passed over. The row lives until the next call. */
+bool state_import_cursor_next(struct state_import_cursor *cursor, const char *name,
+                              struct state_import *ret_row, bool *ret_found,
+                              struct error *error) MUST_USE;
 /* By account, region, day; of the last 366 days before each account and region's last import. */
 bool state_import_days(struct state *state,
                        bool (*each)(void *context, const struct state_import_day *row),

@@ -271,7 +271,7 @@ static void events_are_json_lines(void)
                         "\"reason\":\"rateLimited\",\"wait_ms\":60000}");
     check_event(&lines, "{\"time\":\"2026-11-23T12:00:03Z\",\"event\":\"run-finished\","
                         "\"interrupted\":false,\"due\":3,\"issued\":1,\"failed\":1,\"parked\":0,"
-                        "\"deployed\":0,\"deploy_failed\":0,\"warnings\":0,"
+                        "\"imported\":0,\"deployed\":0,\"deploy_failed\":0,\"warnings\":0,"
                         "\"duration_ms\":3000}");
     CHECK_TEXT(lines, "");
     free(text);
