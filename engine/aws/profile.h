@@ -41,6 +41,9 @@ bool aws_profile_check(struct aws_profiles *profiles, const char *profile,
 #define AWS_SOURCE_MAX 512
 bool aws_profile_source(struct aws_profiles *profiles, const char *profile, char *text,
                         struct error *error) MUST_USE;
+/* The ARNs of the roles that are assumed for the profile, its own first; NULL past the last, and
+ * for a profile that cannot be used. */
+const char *aws_profile_role(struct aws_profiles *profiles, const char *profile, size_t index);
 /* AWS_REGION, AWS_DEFAULT_REGION, the profile's, that of the instance whose credentials the profile
  * has (asked once, for seconds at most); ERROR_CONFIG without any. With an explicit profile its own
  * region goes before the environment's, as one run has many profiles. The text lives as long as the
@@ -58,6 +61,7 @@ bool aws_profile_endpoint(struct aws_profiles *profiles, const char *profile,
                           struct error *error) MUST_USE;
 /* The region in a signature: the given one, but Route 53's of the partition. */
 const char *aws_signing_region(enum aws_service service, const char *region);
+const char *aws_partition(const char *region); /* "aws", "aws-cn", ...: as in an ARN */
 /* AWS_CA_BUNDLE, ca_bundle; NULL: the system's. */
 const char *aws_profile_ca_bundle(struct aws_profiles *profiles, const char *profile);
 

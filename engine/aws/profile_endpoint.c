@@ -7,20 +7,24 @@
  * over both (botocore, partitions.json and the endpoint rule sets). The last one is for all other
  * regions. */
 static const struct partition {
-    const char *prefix;
+    const char *name, *prefix;
     const char *domain, *dual_domain;
     const char *route53_region; /* of Route 53's one endpoint a partition, in its signatures */
     bool route53_global;        /* its name over both has a "global" */
     bool no_fips;
 } partitions[] = {
-    {"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "cn-northwest-1", true, true},
-    {"us-gov-", "amazonaws.com", "api.aws", "us-gov-west-1", false, false},
-    {"us-iso-", "c2s.ic.gov", "api.aws.ic.gov", "us-iso-east-1", false, false},
-    {"us-isob-", "sc2s.sgov.gov", "api.aws.scloud", "us-isob-east-1", false, false},
-    {"us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov", "us-isof-south-1", false, false},
-    {"eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", "eu-isoe-west-1", false, false},
-    {"eusc-", "amazonaws.eu", "api.amazonwebservices.eu", "eusc-de-east-1", true, false},
-    {"", "amazonaws.com", "api.aws", "us-east-1", true, false},
+    {"aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "cn-northwest-1", true,
+     true},
+    {"aws-us-gov", "us-gov-", "amazonaws.com", "api.aws", "us-gov-west-1", false, false},
+    {"aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov", "us-iso-east-1", false, false},
+    {"aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud", "us-isob-east-1", false, false},
+    {"aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov", "us-isof-south-1", false,
+     false},
+    {"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", "eu-isoe-west-1", false,
+     false},
+    {"aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu", "eusc-de-east-1", true,
+     false},
+    {"aws", "", "amazonaws.com", "api.aws", "us-east-1", true, false},
 };
 
 static const char *const service_names[AWS_SERVICES] = {"acm", "route53", "s3", "sts"};
@@ -150,6 +154,11 @@ static bool standard(enum aws_service service, const char *region, bool fips, bo
 const char *aws_signing_region(enum aws_service service, const char *region)
 {
     return service == AWS_ROUTE53 ? partition_of(region)->route53_region : region;
+}
+
+const char *aws_partition(const char *region)
+{
+    return partition_of(region)->name;
 }
 
 bool aws_profile_endpoint(struct aws_profiles *profiles, const char *profile,

@@ -233,6 +233,20 @@ bool aws_profile_check(struct aws_profiles *profiles, const char *profile, struc
     return source_of(profiles, profile, &source, error);
 }
 
+const char *aws_profile_role(struct aws_profiles *profiles, const char *profile, size_t index)
+{
+    struct source source;
+    struct error none;
+    if (!source_of(profiles, profile, &source, &none))
+        return NULL;
+    for (; index > 0; index--) {
+        if (source.kind != SOURCE_ROLE || source.base == NULL ||
+            !source_of_base(profiles, source.base, &source, &none))
+            return NULL;
+    }
+    return source.kind == SOURCE_ROLE ? source.role_arn : NULL;
+}
+
 static const char *kind_text(enum source_kind kind)
 {
     switch (kind) {

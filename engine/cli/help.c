@@ -18,6 +18,12 @@ static const char exit_codes_reading[] = "Exit status:\n"
                                          "  1  output could not be written\n"
                                          "  2  usage, configuration or state folder\n";
 
+static const char exit_codes_aws[] =
+    "Exit status:\n"
+    "  0  done; every profile that was asked for works\n"
+    "  1  a profile does not work, or output could not be written\n"
+    "  2  usage, or a file that cannot be read\n";
+
 static void print_overview(FILE *out)
 {
     fputs("certmill renews TLS certificates in bulk over ACME (RFC 8555).\n"
@@ -71,7 +77,10 @@ static void print_command(FILE *out, const struct command *command)
     fputs("\nMANIFEST \"-\" is standard input.\n", out);
     fprintf(out, "\nExamples:\n%s\n", command->examples);
     bool sends = command->id == COMMAND_RUN || command->id == COMMAND_ACCOUNTS;
-    fputs(sends ? exit_codes : exit_codes_reading, out);
+    fputs(command->id == COMMAND_AWS ? exit_codes_aws
+          : sends                    ? exit_codes
+                                     : exit_codes_reading,
+          out);
 }
 
 void help_print(FILE *out, const struct command *command)

@@ -16,23 +16,16 @@ static void diagnostics_print(const struct diagnostics *diagnostics)
         fprintf(stderr, "and %zu more\n", all - diagnostics->count);
 }
 
-bool inputs_read(const struct command_options *options, struct inputs *ret_inputs)
-{
-    return inputs_read_text(options, (struct span){0}, ret_inputs);
-}
-
-bool inputs_read_text(const struct command_options *options, struct span text,
-                      struct inputs *ret_inputs)
+static bool read_as(const struct command_options *options,
+                    const struct manifest_options *manifest_options, struct inputs *ret_inputs)
 {
     struct inputs *inputs = ret_inputs;
-    struct manifest_options manifest_options = {
-        .file = options->manifest, .text = text, .accounts_file = options->accounts_file};
     struct diagnostics diagnostics;
     struct error error;
     *inputs = (struct inputs){0};
     diagnostics_init(&diagnostics);
-    bool read = manifest_read(&manifest_options, &inputs->manifest, &inputs->accounts, &diagnostics,
-                              &error);
+    bool read =
+        manifest_read(manifest_options, &inputs->manifest, &inputs->accounts, &diagnostics, &error);
     diagnostics_print(&diagnostics);
     if (!read)
         message_error(&error);
@@ -46,6 +39,26 @@ bool inputs_read_text(const struct command_options *options, struct span text,
                            : inputs->manifest.state_folder != NULL ? inputs->manifest.state_folder
                                                                    : OPTIONS_STATE_DEFAULT;
     return usable;
+}
+
+bool inputs_read(const struct command_options *options, struct inputs *ret_inputs)
+{
+    return inputs_read_text(options, (struct span){0}, ret_inputs);
+}
+
+bool inputs_read_text(const struct command_options *options, struct span text,
+                      struct inputs *ret_inputs)
+{
+    const struct manifest_options manifest_options = {
+        .file = options->manifest, .text = text, .accounts_file = options->accounts_file};
+    return read_as(options, &manifest_options, ret_inputs);
+}
+
+bool inputs_read_manifest(const struct command_options *options, struct inputs *ret_inputs)
+{
+    const struct manifest_options manifest_options = {.file = options->manifest,
+                                                      .without_accounts = true};
+    return read_as(options, &manifest_options, ret_inputs);
 }
 
 void inputs_free(struct inputs *inputs)

@@ -19,6 +19,9 @@ bool inputs_read(const struct command_options *options, struct inputs *ret_input
 /* The same for a manifest that is not written yet; data NULL: as inputs_read. */
 bool inputs_read_text(const struct command_options *options, struct span text,
                       struct inputs *ret_inputs) MUST_USE;
+/* The manifest alone, without the accounts file. */
+bool inputs_read_manifest(const struct command_options *options,
+                          struct inputs *ret_inputs) MUST_USE;
 void inputs_free(struct inputs *inputs);
 
 /* The state folder; no file is read when --state alone is given. The text lives as

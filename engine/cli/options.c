@@ -197,6 +197,22 @@ static bool enroll_complete(struct parser *parser)
     return true;
 }
 
+static bool aws_operands(struct parser *parser, size_t count, char **operands)
+{
+    struct command_options *options = &parser->options;
+    bool is_whoami = strcmp(operands[0], "whoami") == 0;
+    if (!is_whoami && strcmp(operands[0], "policy") != 0)
+        return parser_error(parser, "unknown action \"%.40s\": whoami or policy", operands[0]);
+    if (is_whoami && count > 1)
+        return parser_error(parser, "unexpected \"%.80s\"", operands[1]);
+    if (options->all && (!is_whoami || options->profile != NULL))
+        return parser_error(parser, is_whoami ? "--profile and --all exclude each other"
+                                              : "--all is for whoami");
+    options->aws_action = is_whoami ? AWS_WHOAMI : AWS_POLICY;
+    options->manifest = count > 1 ? operands[1] : NULL;
+    return true;
+}
+
 static bool operands_take(struct parser *parser, size_t count, char **operands)
 {
     struct command_options *options = &parser->options;
@@ -227,6 +243,8 @@ static bool operands_take(struct parser *parser, size_t count, char **operands)
         return true;
     case COMMAND_ACCOUNTS:
         return accounts_operands(parser, count, operands);
+    case COMMAND_AWS:
+        return aws_operands(parser, count, operands);
     case COMMAND_ENROLL:
         return enroll_complete(parser);
     case COMMAND_REVOKE:

@@ -22,6 +22,7 @@ enum command_id {
     COMMAND_ENROLL,
     COMMAND_RENEW,
     COMMAND_REVOKE,
+    COMMAND_AWS,
 };
 
 struct command {
@@ -67,6 +68,7 @@ enum option_id {
     OPTION_KEY,
     OPTION_REASON,
 
+    OPTION_ALL,
     OPTION_HELP,
 };
 
@@ -80,6 +82,7 @@ struct option_spec {
 };
 
 enum accounts_action { ACCOUNTS_LIST, ACCOUNTS_REGISTER };
+enum aws_action { AWS_WHOAMI, AWS_POLICY };
 
 enum options_wish {
     WISH_COMMAND, /* do the command */
@@ -95,7 +98,8 @@ struct command_options {
     const char *manifest;        /* "-": standard input; NULL: not given */
     const char *name;            /* status, --name: a certificate's */
     enum accounts_action action; /* accounts */
-    const char *const *aliases;  /* accounts: alias_count of them; none means all */
+    enum aws_action aws_action;
+    const char *const *aliases; /* accounts: alias_count of them; none means all */
     size_t alias_count;
 
     const char *accounts_file;       /* NULL: as the manifest says */
@@ -115,6 +119,7 @@ struct command_options {
     enum progress_mode progress;
     bool json;
     bool quiet;
+    bool all;       /* aws: every profile */
     bool no_import; /* enroll: not into ACM */
 
     unsigned in_flight;          /* 0: as the manifest says */

@@ -10,7 +10,8 @@
 #define ENROLL   (1U << COMMAND_ENROLL)
 #define RENEW    (1U << COMMAND_RENEW)
 #define REVOKE   (1U << COMMAND_REVOKE)
-#define ALL      (RUN | PLAN | CHECK | LIST | STATUS | ACCOUNTS | ENROLL | RENEW | REVOKE)
+#define AWS      (1U << COMMAND_AWS)
+#define ALL      (RUN | PLAN | CHECK | LIST | STATUS | ACCOUNTS | ENROLL | RENEW | REVOKE | AWS)
 #define RUNS     (RUN | ENROLL | RENEW) /* these order certificates */
 
 static const struct command commands[] = {
@@ -159,6 +160,28 @@ static const struct command commands[] = {
         .operands_min = 0,
         .operands_max = 1,
     },
+    {
+        .id = COMMAND_AWS,
+        .name = "aws",
+        .operands = "whoami|policy [MANIFEST]",
+        .summary = "Check AWS profiles, or print the IAM policy they need",
+        .description =
+            "\"whoami\" asks AWS who a profile is (STS GetCallerIdentity), and says what is\n"
+            "wrong when it does not work. Profiles and credentials are those of the AWS\n"
+            "CLI: the environment, ~/.aws/config and ~/.aws/credentials.\n"
+            "\n"
+            "\"policy\" prints the least that an IAM policy must allow, as JSON: for the\n"
+            "calls that the manifest leads to (with --profile, those by that profile), or\n"
+            "for all that certmill can do. It sends nothing.\n",
+        .examples = "  certmill aws whoami\n"
+                    "  certmill aws whoami --all --json | jq -r '.[] | select(.works | not)'\n"
+                    "  certmill aws policy fleet.yaml |\n"
+                    "      aws iam create-policy --policy-name certmill \\\n"
+                    "          --policy-document file:///dev/stdin\n",
+        .operands_min = 1,
+        .operands_max = 2,
+        .operand_missing = "an action (whoami or policy) is needed",
+    },
 };
 
 static const struct option_spec specs[] = {
@@ -182,7 +205,7 @@ static const struct option_spec specs[] = {
      "auto: a progress line on a terminal, else a line every\n"
      "10 seconds (default); always: the progress line\n"
      "everywhere; never: none"},
-    {OPTION_JSON, 'j', "json", NULL, RUNS | PLAN | LIST | STATUS | ACCOUNTS,
+    {OPTION_JSON, 'j', "json", NULL, RUNS | PLAN | LIST | STATUS | ACCOUNTS | AWS,
      "print JSON on standard output in place of text"},
     {OPTION_QUIET, 'q', "quiet", NULL, RUNS, "print only warnings and failures"},
     {OPTION_IN_FLIGHT, 0, "in-flight", "N", RUN,
@@ -224,7 +247,7 @@ static const struct option_spec specs[] = {
      "default)"},
     {OPTION_ARN, 0, "arn", "ARN", ENROLL | RENEW | REVOKE,
      "a certificate in ACM; enroll: the one to import into"},
-    {OPTION_PROFILE, 0, "profile", "PROFILE", ENROLL,
+    {OPTION_PROFILE, 0, "profile", "PROFILE", ENROLL | AWS,
      "the AWS profile, in place of AWS_PROFILE and the\n"
      "default one"},
     {OPTION_REGION, 0, "region", "REGION", ENROLL, "the AWS region, in place of the profile's"},
@@ -238,6 +261,7 @@ static const struct option_spec specs[] = {
     {OPTION_REASON, 0, "reason", "REASON", REVOKE,
      "unspecified, keyCompromise, affiliationChanged,\n"
      "superseded or cessationOfOperation"},
+    {OPTION_ALL, 0, "all", NULL, AWS, "whoami: every profile of AWS's files"},
     {OPTION_HELP, 'h', "help", NULL, ALL, "print this text"},
 };
 

@@ -211,6 +211,9 @@ bool parser_take(struct parser *parser, const struct option_spec *spec, const ch
         return value_number(parser, spec, value, CRYPTO_MAX, &options->crypto_threads);
     case OPTION_REQUESTS_PER_SECOND:
         return value_rate(parser, spec, value, &options->requests_per_second);
+    case OPTION_ALL:
+        options->all = true;
+        return true;
     case OPTION_FORCE:
         options->force = true;
         return true;

@@ -155,6 +155,9 @@ static bool accounts_load(const struct manifest_options *options, const struct m
     const char *file =
         options->accounts_file != NULL ? options->accounts_file : manifest->accounts_file;
     size_t errors = diagnostics->errors;
+    *ret_broken = false;
+    if (options->without_accounts)
+        return true;
     if (options->accounts_file != NULL && span_starts(span_of(file), "s3://"))
         diagnostics_error(diagnostics, file, 0, 0, NULL, ACCOUNTS_ON_S3);
     else if (file != NULL)

@@ -111,6 +111,7 @@ struct manifest_options {
     const char *file;          /* "-": standard input */
     struct span text;          /* what is in it, when it is not there yet; data NULL: read it */
     const char *accounts_file; /* --accounts; NULL: as the manifest says */
+    bool without_accounts;     /* the accounts file is not read */
 };
 
 /* Reads the manifest and the accounts file that it (or the option) names, and checks one against

@@ -29,6 +29,7 @@ _certmill_options() {
         echo --accounts --state --ca-file --name --arn --reason --account-key --crypto \
             --provider --property-query --openssl-config --help
         ;;
+    aws) echo --accounts --profile --all --json --help ;;
     esac
 }
 
@@ -46,7 +47,7 @@ _certmill_files() {
 _certmill() {
     local current=${COMP_WORDS[COMP_CWORD]}
     local previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="run plan check list status accounts enroll renew revoke"
+    local commands="run plan check list status accounts enroll renew revoke aws"
     COMPREPLY=()
 
     if ((COMP_CWORD == 1)); then
@@ -97,6 +98,8 @@ _certmill() {
         _certmill_words "$(_certmill_options "$command")" "$current"
     elif [[ $command == accounts ]] && ((COMP_CWORD == 2)); then
         _certmill_words "list register" "$current"
+    elif [[ $command == aws ]] && ((COMP_CWORD == 2)); then
+        _certmill_words "whoami policy" "$current"
     elif [[ $command == enroll ]]; then
         return
     elif [[ $command != status ]] || ((COMP_CWORD > 2)); then

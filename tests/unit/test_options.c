@@ -151,6 +151,12 @@ static void each_command_takes_its_operands(void)
     CHECK_TEXT(options.aliases[0], "one");
     CHECK_TEXT(options.aliases[1], "two");
     CHECK_TEXT(options.ca_file, "c.pem");
+    options = parsed(&line, "aws whoami --all --json");
+    CHECK(options.aws_action == AWS_WHOAMI && options.all && options.json);
+    options = parsed(&line, "aws policy m.yaml --profile p");
+    CHECK(options.aws_action == AWS_POLICY && !options.all);
+    CHECK_TEXT(options.manifest, "m.yaml");
+    CHECK_TEXT(options.profile, "p");
 }
 
 static void the_connectors_calls_are_taken(void)
@@ -205,6 +211,11 @@ static void wrong_operands_are_refused(void)
     refused("accounts", "an action (list or register) and a manifest are needed");
     refused("accounts list", "an action");
     refused("accounts lits m", "unknown action \"lits\": list or register");
+    refused("aws", "an action (whoami or policy) is needed");
+    refused("aws who", "unknown action \"who\": whoami or policy");
+    refused("aws whoami m.yaml", "unexpected \"m.yaml\"");
+    refused("aws whoami --all --profile p", "--profile and --all exclude each other");
+    refused("aws policy --all", "--all is for whoami");
     refused("help nothing", "no command \"nothing\"");
     refused("help run plan", "unexpected \"plan\"");
     refused("--json list", "unexpected \"--json\": the command comes first");
@@ -445,6 +456,7 @@ static void completion_offers_values(void)
     CHECK_TEXT(completions("run --io = r"), "ring\n");
     CHECK_TEXT(completions("run --account-key ES3"), "ES384\n");
     CHECK_TEXT(completions("accounts re"), "register\n");
+    CHECK_TEXT(completions("aws who"), "whoami\n");
     CHECK_TEXT(completions("help sta"), "status\n");
     CHECK_TEXT(completions("run --workers \"\""), "");
     char words[PATH_MAX];
