@@ -52,19 +52,19 @@ static void view_print(const struct account_view *view)
            account->renew_before_days, account->endpoint);
 }
 
-static json_t *view_json(const struct account_view *view)
+static json_t *view_json(const struct account_view *view, const struct accounts *accounts)
 {
     const struct account *account = view->account;
     char at[TIME_TEXT_MAX];
     bool registered = view->record.registered_at != 0;
     if (registered)
         time_format_rfc3339(view->record.registered_at, at);
-    return json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:s, s:i, s:s}", "alias",
+    return json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:s, s:i, s:s, s:s?, s:s?}", "alias",
                      account->alias, "status", standing(view), "endpoint", account->endpoint,
                      "email", account->email, "eab_key_id", account->eab_key_id, "account_url",
                      view->record.url, "registered_at", registered ? at : NULL, "key",
                      key_spec_name(account->key), "renew_before_days", account->renew_before_days,
-                     "folder", view->folder);
+                     "folder", view->folder, "file", accounts->file, "etag", accounts->etag);
 }
 
 static bool is_wanted(const struct command_options *options, const char *alias)
@@ -104,7 +104,7 @@ static int list(const struct command_options *options, const struct inputs *inpu
             message_text("account %s: %s", account->alias, error.text);
             code = ENDING_SOME_FAILED;
         } else if (options->json) {
-            (void)json_array_append_new(array, view_json(&view));
+            (void)json_array_append_new(array, view_json(&view, &inputs->accounts));
         } else {
             view_print(&view);
         }
@@ -114,6 +114,8 @@ static int list(const struct command_options *options, const struct inputs *inpu
         (void)json_dumpf(array, stdout, JSON_INDENT(2));
         putchar('\n');
     }
+    if (!options->json && inputs->accounts.etag != NULL)
+        printf("from %s, ETag %s\n", inputs->accounts.file, inputs->accounts.etag);
     json_decref(array);
     return code;
 }

@@ -1,5 +1,6 @@
 #include "cli/inputs.h"
 
+#include "aws/accounts_source.h"
 #include "cli/message.h"
 #include "report/format.h"
 
@@ -49,8 +50,14 @@ bool inputs_read(const struct command_options *options, struct inputs *ret_input
 bool inputs_read_text(const struct command_options *options, struct span text,
                       struct inputs *ret_inputs)
 {
+    struct accounts_source source = {.profile = options->profile, .region = options->region};
     const struct manifest_options manifest_options = {
-        .file = options->manifest, .text = text, .accounts_file = options->accounts_file};
+        .file = options->manifest,
+        .text = text,
+        .accounts_file = options->accounts_file,
+        .fetch = accounts_source_fetch,
+        .fetch_context = &source,
+    };
     return read_as(options, &manifest_options, ret_inputs);
 }
 

@@ -186,8 +186,8 @@ static const struct command commands[] = {
 
 static const struct option_spec specs[] = {
     {OPTION_ACCOUNTS, 'a', "accounts", "FILE", ALL,
-     "the ACME accounts file, in place of the one that the\n"
-     "manifest names"},
+     "the ACME accounts file, or s3://BUCKET/KEY, in place\n"
+     "of the one that the manifest names"},
     {OPTION_STATE, 's', "state", "DIR", RUNS | REVOKE | PLAN | LIST | STATUS | ACCOUNTS,
      "the state folder, in place of the one that the\n"
      "manifest names (default: " OPTIONS_STATE_DEFAULT ")"},
@@ -247,10 +247,12 @@ static const struct option_spec specs[] = {
      "default)"},
     {OPTION_ARN, 0, "arn", "ARN", ENROLL | RENEW | REVOKE,
      "a certificate in ACM; enroll: the one to import into"},
-    {OPTION_PROFILE, 0, "profile", "PROFILE", ENROLL | AWS,
-     "the AWS profile, in place of AWS_PROFILE and the\n"
-     "default one"},
-    {OPTION_REGION, 0, "region", "REGION", ENROLL, "the AWS region, in place of the profile's"},
+    {OPTION_PROFILE, 0, "profile", "PROFILE", ALL,
+     "the AWS profile for an accounts file on S3 (enroll:\n"
+     "and for ACM), in place of AWS_PROFILE and the default\n"
+     "one"},
+    {OPTION_REGION, 0, "region", "REGION", ALL & ~AWS,
+     "the AWS region there, in place of the profile's"},
     {OPTION_NO_IMPORT, 0, "no-import", NULL, ENROLL, "do not import into ACM"},
     {OPTION_CHALLENGE, 0, "challenge", "TYPE", ENROLL,
      "none (the domains are validated already; default),\n"

@@ -1,6 +1,7 @@
 #include "cli/run_setup.h"
 
 #include "base/clock.h"
+#include "cli/accounts_origin.h"
 #include "cli/message.h"
 
 #include <errno.h>
@@ -110,8 +111,12 @@ struct run_options run_setup_options(const struct command_options *options,
 int run_setup_execute(const struct run_setup *setup, const struct run_options *options)
 {
     struct error error;
-    int code = run_execute(&setup->inputs.manifest, &setup->inputs.accounts, options, &error);
+    const struct accounts *accounts = &setup->inputs.accounts;
+    accounts_origin_compare(options->state_folder, accounts);
+    int code = run_execute(&setup->inputs.manifest, accounts, options, &error);
     if (error.kind != ERROR_NONE)
         message_error(&error);
+    if (code != ENDING_USAGE)
+        accounts_origin_keep(options->state_folder, accounts);
     return code;
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_BYTES_MAX    ((size_t)4 * 1024 * 1024)
 #define ALIASES_MAX       10000
 #define ALIAS_ENTRIES_MAX 100
 #define ALIAS_BYTES_MAX   128
@@ -130,9 +129,9 @@ static bool file_parse(struct config_input *input, struct accounts_reading *read
 static bool text_parse(struct span text, struct accounts *accounts, struct diagnostics *diagnostics,
                        struct error *error)
 {
-    const struct yaml_options options = {.bytes_max = FILE_BYTES_MAX,
+    const struct yaml_options options = {.bytes_max = ACCOUNTS_BYTES_MAX,
                                          .text_max = ACCOUNTS_TEXT_MAX,
-                                         .gap_max = FILE_BYTES_MAX,
+                                         .gap_max = ACCOUNTS_BYTES_MAX,
                                          .depth_max = DEPTH_MAX,
                                          .secret = true};
     struct accounts_reading reading = {.accounts = accounts};
@@ -177,7 +176,7 @@ bool accounts_read(const char *file, struct accounts *ret_accounts, struct diagn
 {
     struct buf text CLEANUP(buf_free);
     struct stat status;
-    buf_init_secret(&text, FILE_BYTES_MAX);
+    buf_init_secret(&text, ACCOUNTS_BYTES_MAX);
     if (!accounts_begin(file, ret_accounts))
         return error_set(error, ERROR_MEMORY, "%s: no memory to read it", file);
     TRY(file_read(file, &text, &status, error));

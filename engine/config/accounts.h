@@ -17,6 +17,8 @@
 
 #include <sys/types.h>
 
+#define ACCOUNTS_BYTES_MAX ((size_t)4 * 1024 * 1024)
+
 struct account {
     const char *alias;
     const char *endpoint;   /* the directory's URL as given */
@@ -32,7 +34,8 @@ struct accounts {
     struct arena arena;
     struct account *list;
     size_t count;
-    const char *file;
+    const char *file; /* or its URL */
+    const char *etag; /* of a file on S3; NULL: on disk */
 };
 
 /* Reads the file (at most 4 MiB, 10,000 aliases). Only the first entry of an alias is used; the

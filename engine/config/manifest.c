@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define FILE_BYTES_MAX ((uint64_t)2 * 1024 * 1024 * 1024)
+#define ETAG_BYTES_MAX 1024
 #define TEXT_BYTES_MAX 4096
 /* Whole blocks of certificates are commented out at times. */
 #define GAP_BYTES_MAX ((uint64_t)64 * 1024 * 1024)
@@ -67,8 +68,6 @@ static bool read_version(struct config_input *input, const struct config_field *
     return true;
 }
 
-#define ACCOUNTS_ON_S3 "s3:// is not available in this version of certmill: use a file"
-
 static bool read_accounts(struct config_input *input, const struct config_field *field,
                           const struct yaml_item *item, void *target)
 {
@@ -77,8 +76,8 @@ static bool read_accounts(struct config_input *input, const struct config_field 
     if (!config_text(input, field, item, &text))
         return config_skip(input, item);
     if (span_starts(text, "s3://")) {
-        config_error(input, field, item, ACCOUNTS_ON_S3);
-        return true;
+        reading->manifest->accounts_file = arena_text(&reading->manifest->arena, text);
+        return reading->manifest->accounts_file != NULL || config_no_memory(input);
     }
     return manifest_path_keep(input, reading, text, &reading->manifest->accounts_file);
 }
@@ -147,6 +146,22 @@ static bool file_parse(struct config_input *input, struct manifest_reading *read
     return config_next(input, &end);
 }
 
+/* It is never on disk: what was fetched is wiped when it is read. */
+static bool accounts_fetch_read(const struct manifest_options *options, const char *url,
+                                struct accounts *accounts, struct diagnostics *diagnostics,
+                                struct error *error)
+{
+    struct buf text CLEANUP(buf_free);
+    struct buf etag CLEANUP(buf_free);
+    buf_init_secret(&text, ACCOUNTS_BYTES_MAX);
+    buf_init(&etag, ETAG_BYTES_MAX);
+    TRY(options->fetch(options->fetch_context, url, &text, &etag, error));
+    accounts_parse(url, buf_span(&text), accounts, diagnostics);
+    accounts->etag = arena_text(&accounts->arena, buf_span(&etag));
+    return accounts->etag != NULL ||
+           error_set(error, ERROR_MEMORY, "%s: no memory to read it", url);
+}
+
 /* *ret_broken: the accounts file has errors of its own, or cannot be asked for. */
 static bool accounts_load(const struct manifest_options *options, const struct manifest *manifest,
                           struct accounts *accounts, struct diagnostics *diagnostics,
@@ -158,8 +173,11 @@ static bool accounts_load(const struct manifest_options *options, const struct m
     *ret_broken = false;
     if (options->without_accounts)
         return true;
-    if (options->accounts_file != NULL && span_starts(span_of(file), "s3://"))
-        diagnostics_error(diagnostics, file, 0, 0, NULL, ACCOUNTS_ON_S3);
+    bool is_on_s3 = span_starts(span_of(file), "s3://");
+    if (is_on_s3 && options->fetch == NULL)
+        diagnostics_error(diagnostics, file, 0, 0, NULL, "a file on S3 cannot be read here");
+    else if (is_on_s3)
+        TRY(accounts_fetch_read(options, file, accounts, diagnostics, error));
     else if (file != NULL)
         TRY(accounts_read(file, accounts, diagnostics, error));
     *ret_broken = diagnostics->errors != errors;

@@ -96,7 +96,8 @@ struct manifest_aws {
 struct manifest {
     struct arena arena;
     const char *file;
-    const char *accounts_file; /* resolved against the manifest's folder; NULL when not given */
+    const char *accounts_file; /* s3://..., or resolved against the manifest's folder; NULL when not
+                                  given */
     const char *state_folder;  /* likewise */
     struct manifest_solvers solvers;
     struct manifest_limits limits;
@@ -107,11 +108,18 @@ struct manifest {
     size_t count;
 };
 
+/* Fetches an accounts file that is not on disk, from "s3://bucket/key". Appends to both buffers;
+ * `text` is a secret one. */
+typedef bool accounts_fetch(void *context, const char *url, struct buf *text, struct buf *etag,
+                            struct error *error);
+
 struct manifest_options {
     const char *file;          /* "-": standard input */
     struct span text;          /* what is in it, when it is not there yet; data NULL: read it */
     const char *accounts_file; /* --accounts; NULL: as the manifest says */
     bool without_accounts;     /* the accounts file is not read */
+    accounts_fetch *fetch;     /* NULL: an accounts file on S3 is an error */
+    void *fetch_context;
 };
 
 /* Reads the manifest and the accounts file that it (or the option) names, and checks one against

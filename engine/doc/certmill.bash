@@ -5,15 +5,15 @@ _certmill_options() {
     run)
         echo --accounts --state --ca-file --only --force --events --progress --json --quiet \
             --in-flight --requests-per-second --account-key --io --workers --crypto-threads \
-            --crypto --provider --property-query --openssl-config --help
+            --crypto --provider --property-query --openssl-config --profile --region --help
         ;;
-    plan) echo --accounts --state --only --force --json --help ;;
-    check) echo --accounts --help ;;
-    list) echo --accounts --state --only --account --json --help ;;
-    status) echo --accounts --state --manifest --json --help ;;
+    plan) echo --accounts --state --only --force --json --profile --region --help ;;
+    check) echo --accounts --profile --region --help ;;
+    list) echo --accounts --state --only --account --json --profile --region --help ;;
+    status) echo --accounts --state --manifest --json --profile --region --help ;;
     accounts)
         echo --accounts --state --ca-file --json --account-key --crypto --provider \
-            --property-query --openssl-config --help
+            --property-query --openssl-config --profile --region --help
         ;;
     enroll)
         echo --accounts --state --ca-file --account --domains --name --arn --profile --region \
@@ -23,11 +23,11 @@ _certmill_options() {
     renew)
         echo --accounts --state --ca-file --name --arn --events --progress --json --quiet \
             --account-key --io --workers --crypto-threads --crypto --provider --property-query \
-            --openssl-config --help
+            --openssl-config --profile --region --help
         ;;
     revoke)
         echo --accounts --state --ca-file --name --arn --reason --account-key --crypto \
-            --provider --property-query --openssl-config --help
+            --provider --property-query --openssl-config --profile --region --help
         ;;
     aws) echo --accounts --profile --all --json --help ;;
     esac

@@ -235,7 +235,7 @@ class Aws(Server):
         form = _form(request)
         role = self.roles.get(form.get("RoleArn"))
         trusted = role.get("trusted") if role else None
-        if role and (trusted is None or key.account in trusted or key.arn in trusted) and \
+        if role is not None and (trusted is None or key.account in trusted or key.arn in trusted) and \
                 role.get("external_id") == form.get("ExternalId"):
             return None
         return error_answer("sts", "denied", f"User: {key.arn} is not authorized to perform: "

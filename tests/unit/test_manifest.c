@@ -338,7 +338,7 @@ static void the_accounts_option_comes_first(void)
         manifest_read(&options, &reading.manifest, &reading.accounts, &reading.diagnostics, &error),
         error);
     CHECK_INT(reading.diagnostics.errors, 1);
-    CHECK_CONTAINS(reading.diagnostics.items[1].text, "not available in this version");
+    CHECK_CONTAINS(reading.diagnostics.items[1].text, "a file on S3 cannot be read here");
     CHECK_INT(reading.manifest.count, 0);
     reading_free(&reading);
 }
