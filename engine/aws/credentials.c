@@ -173,12 +173,14 @@ static void entry_fetch(struct aws_profiles *profiles, struct entry *entry,
 {
     struct credentials_cache *cache = profiles->cache;
     struct aws_credentials fetched = {0};
-    struct source source;
+    struct source source = {0};
     struct error error;
+    bool again = entry->fetched > 0;
     entry->fetching = true;
     pthread_mutex_unlock(&cache->lock);
-    bool ok = asked_source(profiles, asked, &source, &error) &&
-              credentials_fetch(profiles, &source, now, &fetched, &error);
+    bool ok = asked_source(profiles, asked, &source, &error);
+    source.again = again;
+    ok = ok && credentials_fetch(profiles, &source, now, &fetched, &error);
     pthread_mutex_lock(&cache->lock);
     entry->fetching = false;
     entry->fetched++;

@@ -1,6 +1,7 @@
 #include "aws/credentials_fetch.h"
 
 #include "base/clock.h"
+#include "io/ini.h"
 
 #include <string.h>
 
@@ -83,6 +84,33 @@ static bool file_fetch(const struct profile_keys *keys, const char *file, const 
            error_prefix(error, "AWS profile %.100s: ", profile);
 }
 
+static void ini_release(struct ini **ini)
+{
+    ini_free(*ini);
+}
+
+/* Tools that sign in for a few hours write the keys of the next hours there while a run goes on. */
+static bool file_fetch_again(const char *file, const char *profile,
+                             struct aws_credentials *ret_credentials, struct error *error)
+{
+    struct ini *ini CLEANUP(ini_release) = NULL;
+    TRY(ini_read_file(file, &ini, error));
+    for (size_t i = 0; i < ini_section_count(ini); i++) {
+        if (strcmp(ini_section_name(ini, i), profile) != 0)
+            continue;
+        const char *token = ini_value(ini, i, "aws_security_token");
+        if (token == NULL || token[0] == '\0')
+            token = ini_value(ini, i, "aws_session_token");
+        const struct credentials_text text = {
+            .key_id = span_of(ini_value(ini, i, "aws_access_key_id")),
+            .secret_key = span_of(ini_value(ini, i, "aws_secret_access_key")),
+            .session_token = span_of(token),
+        };
+        return credentials_make(&text, file, ret_credentials, error);
+    }
+    return error_set(error, ERROR_CONFIG, "%s: the profile is gone", file);
+}
+
 bool credentials_fetch(struct aws_profiles *profiles, const struct source *source, int64_t now,
                        struct aws_credentials *ret_credentials, struct error *error)
 {
@@ -91,6 +119,10 @@ bool credentials_fetch(struct aws_profiles *profiles, const struct source *sourc
     case SOURCE_ENVIRONMENT:
         return environment_fetch(profiles, now, ret_credentials, error);
     case SOURCE_CREDENTIALS_FILE:
+        if (source->again)
+            return file_fetch_again(profiles->credentials_file, profile->name, ret_credentials,
+                                    error) ||
+                   error_prefix(error, "AWS profile %.100s: ", profile->name);
         return file_fetch(&profile->credentials, profiles->credentials_file, profile->name,
                           ret_credentials, error);
     case SOURCE_CONFIG_FILE:

@@ -80,7 +80,8 @@ void aws_credentials_free(struct aws_credentials *credentials);
  * to do: ERROR_CONFIG for what the operator must mend, ERROR_NETWORK for what may pass. */
 bool aws_credentials_get(struct aws_profiles *profiles, const char *profile, int64_t now,
                          struct aws_credentials *ret_credentials, struct error *error) MUST_USE;
-/* AWS said that the one with this key id has expired: the next get fetches anew. */
+/* AWS said that the one with this key id has expired: the next get fetches anew, keys of the
+ * credentials file by reading that again. */
 void aws_credentials_expire(struct aws_profiles *profiles, const char *profile, const char *key_id);
 
 #endif

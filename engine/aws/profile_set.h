@@ -118,6 +118,7 @@ struct source {
     const char *token_file;        /* SOURCE_WEB_IDENTITY */
     const struct profile *base;    /* SOURCE_ROLE: whose credentials assume it; NULL: base_kind's */
     enum source_kind base_kind;
+    bool again;   /* they were fetched before: a file is read anew */
     bool is_last; /* nothing says that it is the one: the others are not there */
 };
 

@@ -67,7 +67,8 @@ bool shell_words_split(struct span text, struct shell_words *ret_words, struct e
     struct shell_words words = {.text = malloc(text.len + 1)};
     if (words.text == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for a command");
-    struct splitter splitter = {text.data, text.data + text.len, words.text};
+    const char *in = text.len > 0 ? text.data : "";
+    struct splitter splitter = {in, in + text.len, words.text};
     if (!words_take(&splitter, &words, error)) {
         free(words.text);
         return false;

@@ -1,6 +1,6 @@
 #include "aws_fixture.h"
 
-#include "crypto/context.h"
+#include "base/json.h"
 
 static struct aws_fixture fixture;
 
@@ -261,6 +261,27 @@ static void keys_with_line_ends_are_refused(void)
     aws_fixture_close(&fixture);
 }
 
+static void keys_that_have_expired_are_read_again(void)
+{
+    struct aws_credentials credentials;
+    struct error error;
+    aws_fixture_open(&fixture, NULL, NULL,
+                     "[a]\naws_access_key_id = ASIAOLD\naws_secret_access_key = s\n"
+                     "aws_session_token = t1\n");
+    check_keys("a", "ASIAOLD", "s", "t1");
+    aws_fixture_file(&fixture, ".aws/credentials",
+                     "[b]\n[a]\naws_access_key_id = ASIANEW\naws_secret_access_key = s\n"
+                     "aws_session_token = t2\n");
+    check_keys("a", "ASIAOLD", "s", "t1");
+    aws_credentials_expire(fixture.profiles, "a", "ASIAOLD");
+    check_keys("a", "ASIANEW", "s", "t2");
+    aws_fixture_file(&fixture, ".aws/credentials", "[b]\n");
+    aws_credentials_expire(fixture.profiles, "a", "ASIANEW");
+    CHECK(!aws_credentials_get(fixture.profiles, "a", AWS_NOW, &credentials, &error));
+    CHECK_CONTAINS(error.text, "the profile is gone");
+    aws_fixture_close(&fixture);
+}
+
 static const struct test tests[] = {
     TEST(files_are_read),
     TEST(the_credentials_file_goes_before_the_config_file),
@@ -273,6 +294,73 @@ static const struct test tests[] = {
     TEST(regions_that_are_no_host_name_are_refused),
     TEST(errors_in_files_say_where),
     TEST(keys_with_line_ends_are_refused),
+    TEST(keys_that_have_expired_are_read_again),
 };
 
-TESTS_MAIN(tests)
+/* For tests/servers/test_aws_profiles.py: what the process's own environment and files lead to, as
+ * JSON. Sends nothing when AWS_EC2_METADATA_DISABLED is true. */
+
+static json_t *text_or_null(bool ok, const char *text)
+{
+    return ok ? json_string(text) : json_null();
+}
+
+static json_t *endpoints_json(struct aws_profiles *profiles, const char *profile,
+                              const char *region)
+{
+    json_t *endpoints = json_object();
+    for (unsigned service = AWS_ACM; service <= AWS_STS; service++) {
+        char url[AWS_ENDPOINT_MAX];
+        struct error error;
+        bool ok =
+            region != NULL && aws_profile_endpoint(profiles, profile, service, region, url, &error);
+        json_object_set_new(endpoints, aws_service_name(service), text_or_null(ok, url));
+    }
+    return endpoints;
+}
+
+static json_t *key_json(struct aws_profiles *profiles, const char *profile)
+{
+    struct aws_credentials credentials;
+    struct error error;
+    char source[AWS_SOURCE_MAX];
+    if (aws_profile_source(profiles, profile, source, &error) && strncmp(source, "role ", 5) == 0)
+        return json_string("a role");
+    if (!aws_credentials_get(profiles, profile, AWS_NOW, &credentials, &error))
+        return json_null();
+    json_t *key =
+        json_pack("[s, s, s]", credentials.key_id, credentials.secret_key.data,
+                  credentials.session_token.len > 0 ? credentials.session_token.data : "");
+    aws_credentials_free(&credentials);
+    return key;
+}
+
+static int resolve(const char *profile)
+{
+    struct aws_profiles *profiles;
+    struct error error;
+    const char *region = NULL;
+    json_t *answer = json_object();
+    if (aws_profiles_new(NULL, &profiles, &error)) {
+        bool usable = aws_profile_check(profiles, profile, &error);
+        if (!aws_profile_region(profiles, profile, &region, &error))
+            region = NULL;
+        json_object_set_new(answer, "usable", json_boolean(usable));
+        json_object_set_new(answer, "region", text_or_null(region != NULL, region));
+        json_object_set_new(answer, "key", key_json(profiles, profile));
+        json_object_set_new(answer, "endpoints", endpoints_json(profiles, profile, region));
+        aws_profiles_free(profiles);
+    } else {
+        json_object_set_new(answer, "error", json_string(error.text));
+    }
+    json_dumpf(answer, stdout, 0);
+    json_decref(answer);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--resolve") == 0)
+        return resolve(argc > 2 ? argv[2] : NULL);
+    return tests_run(tests, sizeof tests / sizeof tests[0], argc, argv);
+}
