@@ -34,6 +34,10 @@ static void response_is_clean(const struct http_response *response)
     value_is_clean(response->retry_after);
     value_is_clean(response->replay_nonce);
     value_is_clean(response->date);
+    value_is_clean(response->etag);
+    value_is_clean(response->amazon_request_id);
+    value_is_clean(response->amazon_error_type);
+    value_is_clean(response->amazon_region);
     REQUIRE(response->link_count <= HTTP_LINKS_MAX);
     for (size_t i = 0; i < response->link_count; i++) {
         value_is_clean(response->links[i].url);
