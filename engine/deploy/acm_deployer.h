@@ -15,7 +15,8 @@ struct acm_deployer;
  * `imports` is how many were sent; 0: all targets had this content. */
 typedef void acm_done(void *context, const struct manifest_entry *entry, unsigned sequence, bool ok,
                       unsigned imports, const struct error *error);
-/* Something the operator should know: a quota that fills up, drift that was found. Same thread. */
+/* Something the operator should know: a quota that fills up, drift that was found. Same thread.
+ * `name` is the certificate's, "" where it is of an account and region. */
 typedef void acm_warn(void *context, const char *name, const char *text);
 
 struct acm_deployer_options {
@@ -44,8 +45,11 @@ void acm_deployer_add(struct acm_deployer *deployer, const struct manifest_entry
  * another certificate or none. Reported through `done` only when something was done or failed. */
 void acm_deployer_watch(struct acm_deployer *deployer, const struct manifest_entry *entry,
                         unsigned sequence);
-/* As the functions of the same names in deploy/hooks.h. */
+/* As the functions of the same names in deploy/hooks.h. An interrupt waits some seconds for the
+ * answers of imports that are out, so that their ARNs are noted; what was not reported goes on in
+ * the next run. */
 void acm_deployer_close(struct acm_deployer *deployer);
+bool acm_deployer_ended(struct acm_deployer *deployer);
 void acm_deployer_finish(struct acm_deployer *deployer);
 void acm_deployer_interrupt(struct acm_deployer *deployer);
 void acm_deployer_free(struct acm_deployer *deployer);

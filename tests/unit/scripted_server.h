@@ -24,9 +24,15 @@ struct route {
 
 #define SERVER_CONNECTIONS_MAX 256
 
+/* Writes a whole raw reply; false breaks the connection without one. Called on the connection's
+ * thread. */
+typedef bool server_handler(void *context, struct span head, struct span body, struct buf *reply);
+
 struct server {
     const struct route *routes;
     size_t route_count;
+    server_handler *handler; /* instead of routes, unless NULL */
+    void *handler_context;
     SSL_CTX *tls; /* NULL: plain */
     int listen_fd;
     int port;
@@ -127,6 +133,18 @@ static inline bool server_echo(struct server_connection *connection, struct span
     return ok;
 }
 
+static inline bool server_handle(struct server_connection *connection, struct span head,
+                                 struct span body)
+{
+    struct server *server = connection->server;
+    struct buf reply;
+    buf_init(&reply, (size_t)4 * 1024 * 1024);
+    bool ok = server->handler(server->handler_context, head, body, &reply) &&
+              server_write(connection, buf_span(&reply));
+    buf_free(&reply);
+    return ok;
+}
+
 /* False when the connection is over. */
 static inline bool server_answer(struct server_connection *connection, struct span head,
                                  struct span body)
@@ -139,6 +157,8 @@ static inline bool server_answer(struct server_connection *connection, struct sp
     snprintf(server->last_head, sizeof server->last_head, "%.*s", SPAN_PRINTF(head));
     pthread_mutex_unlock(&server->lock);
     atomic_fetch_add(&server->requests, 1);
+    if (server->handler != NULL)
+        return server_handle(connection, head, body);
     const struct route *route = server_route(server, path);
     if (route == NULL || route->reply == NULL)
         TRY(server_echo(connection, method, path, body));
@@ -231,6 +251,14 @@ static inline int listen_any(int *ret_port)
     return fd;
 }
 
+static inline struct server *server_begin(struct server *server)
+{
+    server->listen_fd = listen_any(&server->port);
+    pthread_mutex_init(&server->lock, NULL);
+    CHECK(pthread_create(&server->thread, NULL, server_thread, server) == 0);
+    return server;
+}
+
 static inline struct server *server_start(const struct route *routes, size_t count, SSL_CTX *tls)
 {
     struct server *server = calloc(1, sizeof *server);
@@ -238,10 +266,16 @@ static inline struct server *server_start(const struct route *routes, size_t cou
     server->routes = routes;
     server->route_count = count;
     server->tls = tls;
-    server->listen_fd = listen_any(&server->port);
-    pthread_mutex_init(&server->lock, NULL);
-    CHECK(pthread_create(&server->thread, NULL, server_thread, server) == 0);
-    return server;
+    return server_begin(server);
+}
+
+static inline struct server *server_start_handler(server_handler *handler, void *context)
+{
+    struct server *server = calloc(1, sizeof *server);
+    CHECK(server != NULL);
+    server->handler = handler;
+    server->handler_context = context;
+    return server_begin(server);
 }
 
 static inline void server_stop(struct server *server)
