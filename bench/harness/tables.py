@@ -105,6 +105,10 @@ SECTIONS = {
         ("times less than OpenSSL, by medians", number("median_ratio")),
         ("by means", number("ratio")), ("known to", number("ratio_error", 100, " %")),
         ("target, at least", _kept_target))),
+    "aws": ("Imports into ACM", 3, (
+        ("what", text("what")), ("profile", text("profile")), ("region", text("region")),
+        ("imports", count("imports")), ("forecast s", number("forecast_s")),
+        ("measured s", number("measured_s")), ("the forecast is off by", number("off", 100, " %")))),
     "store": ("Made durable", 1, (
         ("how", text("way")), ("at once", count("at_once")),
         ("a second", number("per_s")), ("CPU ms each", number("cpu_ms")),

@@ -17,6 +17,18 @@ static void diagnostics_print(const struct diagnostics *diagnostics)
         fprintf(stderr, "and %zu more\n", all - diagnostics->count);
 }
 
+/* Once a process: credentials that were fetched serve all that is done with AWS. */
+static bool profiles_make(struct inputs *inputs)
+{
+    struct error error;
+    if (!inputs->manifest.has_acm && !inputs->manifest.solvers.route53.given)
+        return true;
+    if (aws_profiles_new(NULL, &inputs->profiles, &error))
+        return true;
+    message_error(&error);
+    return false;
+}
+
 static bool read_as(const struct command_options *options,
                     const struct manifest_options *manifest_options, struct inputs *ret_inputs)
 {
@@ -58,7 +70,7 @@ bool inputs_read_text(const struct command_options *options, struct span text,
         .fetch = accounts_source_fetch,
         .fetch_context = &source,
     };
-    return read_as(options, &manifest_options, ret_inputs);
+    return read_as(options, &manifest_options, ret_inputs) && profiles_make(ret_inputs);
 }
 
 bool inputs_read_manifest(const struct command_options *options, struct inputs *ret_inputs)
@@ -72,6 +84,7 @@ void inputs_free(struct inputs *inputs)
 {
     manifest_free(&inputs->manifest);
     accounts_free(&inputs->accounts);
+    aws_profiles_free(inputs->profiles);
 }
 
 bool inputs_state_folder(const struct command_options *options, struct inputs *ret_inputs)

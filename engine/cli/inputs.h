@@ -2,13 +2,15 @@
 #ifndef CERTMILL_CLI_INPUTS_H
 #define CERTMILL_CLI_INPUTS_H
 
+#include "aws/profile.h"
 #include "cli/options.h"
 #include "config/manifest.h"
 
 struct inputs {
     struct manifest manifest;
     struct accounts accounts;
-    const char *state_folder; /* --state, the manifest's, or the default */
+    const char *state_folder;      /* --state, the manifest's, or the default */
+    struct aws_profiles *profiles; /* NULL: the manifest needs none */
     size_t warnings;
 };
 

@@ -130,10 +130,32 @@ static void state(const struct run *run, struct figures *figures)
                   (json_int_t)counts.commits));
 }
 
+static void imports(const struct run *run, struct figures *figures)
+{
+    struct acm_counts counts;
+    char texts[5][FORMAT_MAX];
+    if (run->deploying.acm == NULL)
+        return;
+    acm_deployer_count(run->deploying.acm, &counts);
+    if (counts.calls == 0 && counts.unchanged == 0 && counts.failed == 0)
+        return;
+    snprintf(figures->texts[figures->count], sizeof figures->texts[0],
+             "%s done, %s unchanged, %s repaired, %s failed; %s throttled",
+             format_count(counts.imports, texts[0]), format_count(counts.unchanged, texts[1]),
+             format_count(counts.repaired, texts[2]), format_count(counts.failed, texts[3]),
+             format_count(counts.throttled, texts[4]));
+    add(figures, "imports", "imports",
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "done", (json_int_t)counts.imports, "unchanged",
+                  (json_int_t)counts.unchanged, "repaired", (json_int_t)counts.repaired, "failed",
+                  (json_int_t)counts.failed, "throttled", (json_int_t)counts.throttled, "calls",
+                  (json_int_t)counts.calls));
+}
+
 void figures_make(struct run *run, struct figures *figures)
 {
     figures->count = 0;
     rest(run, figures);
+    imports(run, figures);
     network(run, figures);
     crypto(run, figures);
     store(run, figures);

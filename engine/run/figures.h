@@ -5,7 +5,7 @@
 
 #include "run/run_main.h"
 
-#define FIGURES_MAX 6
+#define FIGURES_MAX 7
 
 struct figures {
     struct report_figure list[FIGURES_MAX];

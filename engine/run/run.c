@@ -54,6 +54,7 @@ static bool plan_run(struct run *run, struct error *error)
         .now = clock_unix(),
         .only = run->options->only,
         .force = run->options->force,
+        .want_later = run->manifest->has_acm && run->manifest->aws.drift,
     };
     if (run->options->register_only == NULL)
         TRY(plan_make(run->manifest, run->state, &options, &run->plan, error));
@@ -111,12 +112,10 @@ static bool stages_open(struct run *run, struct error *error)
         .niceness = CRYPTO_NICENESS,
         .done = crypto_job_done,
     };
-    const struct deploy_options deploy = {
-        .state_folder = options->state_folder, .done = run_deployed, .context = run};
     TRY(state_start(run->state, gather_ms(run), error));
     TRY(store_new(&store, &run->store, error));
     TRY(crypto_stage_new(options->crypto, &stage, &run->stage, error));
-    return deployer_new(&deploy, &run->deployer, error);
+    return deploying_open(run, error);
 }
 
 static unsigned worker_count(const struct run_options *options)
@@ -176,12 +175,15 @@ static bool workers_open(struct run *run, struct error *error)
 
 static bool nothing_to_do(const struct run *run)
 {
-    return run->plan.due_count == 0 && run->options->register_only == NULL;
+    return run->plan.due_count == 0 && run->options->register_only == NULL &&
+           !deploying_watches(run);
 }
 
 /* Everything that can be wrong on this side, before anything is sent. */
 static bool run_open(struct run *run, struct error *error)
 {
+    if (run->manifest->has_acm && run->options->register_only == NULL)
+        TRY(acm_targets_check(run->manifest, run->options->profiles, error));
     TRY(mailbox_init(&run->box, error));
     run->box_open = true;
     TRY(lock_take(run, error));
@@ -202,7 +204,7 @@ static void run_close(struct run *run)
     for (unsigned i = 0; i < run->boxes; i++)
         mailbox_free(&run->workers[i].box);
     free(run->workers);
-    deployer_free(run->deployer);
+    deploying_free(run);
     if (run->solvers != NULL)
         solvers_free(run->solvers);
     if (run->stage != NULL)

@@ -2,6 +2,7 @@
 #ifndef CERTMILL_RUN_RUN_H
 #define CERTMILL_RUN_RUN_H
 
+#include "aws/profile.h"
 #include "config/manifest.h"
 #include "io/store.h"
 #include "report/ending.h"
@@ -23,6 +24,7 @@ struct run_options {
     unsigned crypto_threads; /* 0: one a core */
     struct key_spec account_key;
     const struct crypto_context *crypto;
+    struct aws_profiles *profiles; /* NULL: the manifest needs none */
     struct report_options report;
 };
 

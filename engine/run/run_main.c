@@ -1,6 +1,7 @@
 #include "run/run_main.h"
 
 #include "base/clock.h"
+#include "report/format.h"
 #include "run/figures.h"
 
 #include <errno.h>
@@ -14,84 +15,16 @@
 /* After the first signal, orders under way have so long to end; then they are parked. */
 #define DRAIN_MS 30000
 
-struct deployed_message {
-    struct message message;
-    const struct manifest_entry *entry;
-    unsigned sequence;
-    bool ok;
-    struct error error;
-};
-
-struct change_message {
-    struct message message;
-    struct state_change change;
-    struct run *run;
-};
-
-static void tell(struct run *run, struct news *news)
+void run_tell(struct run *run, struct news *news)
 {
     news->in_flight = atomic_load(&run->orders_now);
     report_news(run->report, news, clock_unix(), clock_monotonic_ms());
 }
 
-static void warn(struct run *run, const char *name, const char *text)
+void run_warn(struct run *run, const char *name, const char *text)
 {
     struct news news = {.kind = NEWS_WARNING, .name = name, .text = text};
-    tell(run, &news);
-}
-
-void run_deployed(void *context, const struct manifest_entry *entry, unsigned sequence, bool ok,
-                  const struct error *error)
-{
-    struct run *run = context;
-    struct deployed_message *message = calloc(1, sizeof *message);
-    /* Without memory the next run finds the certificate undeployed, and deploys it again. */
-    if (message == NULL)
-        return;
-    message->message.kind = MAIN_DEPLOYED;
-    message->entry = entry;
-    message->sequence = sequence;
-    message->ok = ok;
-    if (!ok)
-        message->error = *error;
-    mailbox_post(&run->box, &message->message);
-}
-
-static void change_done(struct state_change *change)
-{
-    struct change_message *message = change->owner;
-    mailbox_post(&message->run->box, &message->message);
-}
-
-static void deployed_record(struct run *run, const char *name, unsigned sequence)
-{
-    struct change_message *message = calloc(1, sizeof *message);
-    if (message == NULL)
-        return;
-    message->message.kind = MAIN_STATE;
-    message->run = run;
-    message->change.kind = STATE_DEPLOYED;
-    message->change.certificate =
-        (struct state_certificate){.name = name, .deployed_sequence = sequence};
-    message->change.owner = message;
-    message->change.done = change_done;
-    run->away++;
-    state_post(run->state, &message->change);
-}
-
-static void deployed_handle(struct run *run, struct deployed_message *message)
-{
-    struct news news = {.kind = message->ok ? NEWS_DEPLOYED : NEWS_DEPLOY_FAILED,
-                        .name = message->entry->name,
-                        .sequence = message->sequence};
-    if (message->ok) {
-        deployed_record(run, message->entry->name, message->sequence);
-    } else {
-        news.text = message->error.text;
-        news.type = "deploy";
-        news.advice = "the certificate is live; the next run tries the hook again";
-    }
-    tell(run, &news);
+    run_tell(run, &news);
 }
 
 static void news_handle(struct run *run, const struct news_message *message)
@@ -106,12 +39,11 @@ static void news_handle(struct run *run, const struct news_message *message)
         .not_after = message->not_after,
         .seconds = message->seconds,
     };
-    tell(run, &news);
+    run_tell(run, &news);
     if (message->kind != NEWS_ISSUED)
         return;
     const struct manifest_entry *entry = &run->manifest->entries[message->item->entry];
-    if (entry->deploy != NULL)
-        deployer_add(run->deployer, entry, message->sequence);
+    deploying_add(run, entry, message->sequence);
 }
 
 static void news_free(struct news_message *message)
@@ -121,24 +53,6 @@ static void news_free(struct news_message *message)
     free(message->advice);
     free(message->type);
     free(message);
-}
-
-static void *deploy_finish(void *context)
-{
-    struct run *run = context;
-    deployer_finish(run->deployer);
-    run->deploy_end_message.kind = MAIN_DEPLOYER_END;
-    mailbox_post(&run->box, &run->deploy_end_message);
-    return NULL;
-}
-
-/* Hooks may take minutes: the main thread goes on listening to signals meanwhile. */
-static void deploy_finish_start(struct run *run)
-{
-    if (pthread_create(&run->deploy_thread, NULL, deploy_finish, run) == 0)
-        return;
-    deployer_finish(run->deployer);
-    run->deploy_ended = true;
 }
 
 static void workers_drain(struct run *run)
@@ -156,7 +70,7 @@ static void workers_drain(struct run *run)
 static void worker_gave_up(struct run *run, const struct worker *worker)
 {
     run->broken = true;
-    warn(run, NULL, worker->broken_error.text);
+    run_warn(run, NULL, worker->broken_error.text);
     workers_drain(run);
 }
 
@@ -166,7 +80,7 @@ static void worker_ended(struct run *run, const struct message *message)
         if (message == &run->workers[i].end_message && run->workers[i].broken)
             worker_gave_up(run, &run->workers[i]);
     if (++run->workers_ended == run->workers_started)
-        deploy_finish_start(run);
+        deploying_close(run);
 }
 
 static void mail_handle(struct run *run, struct message *message)
@@ -177,23 +91,17 @@ static void mail_handle(struct run *run, struct message *message)
         news_free((struct news_message *)message);
         return;
     case MAIN_DEPLOYED:
-        deployed_handle(run, (struct deployed_message *)message);
+        deploying_handle(run, (struct deployed_message *)message);
         free(message);
         return;
-    case MAIN_STATE: {
-        struct change_message *change = (struct change_message *)message;
-        run->away--;
-        if (!change->change.ok)
-            warn(run, change->change.certificate.name, change->change.error.text);
-        free(change);
+    case MAIN_STATE:
+        deploying_recorded(run, message);
         return;
-    }
     case MAIN_WORKER_END:
         worker_ended(run, message);
         return;
     case MAIN_DEPLOYER_END:
-        pthread_join(run->deploy_thread, NULL);
-        run->deploy_ended = true;
+        deploying_join(run);
         return;
     }
 }
@@ -230,13 +138,14 @@ static void signal_run(struct run *run)
     struct signalfd_siginfo info;
     while (read(run->signal_fd, &info, sizeof info) == sizeof info) {
         if (++run->signals > 1) {
-            warn(run, NULL, "stopped at once; the next run goes on with what was under way");
+            run_warn(run, NULL, "stopped at once; the next run goes on with what was under way");
             _exit(ENDING_RESUME);
         }
-        warn(run, NULL,
-             "interrupted: finishing or parking the orders under way; once more to stop at once");
+        run_warn(
+            run, NULL,
+            "interrupted: finishing or parking the orders under way; once more to stop at once");
         workers_drain(run);
-        deployer_interrupt(run->deployer);
+        deploying_interrupt(run);
     }
 }
 
@@ -251,7 +160,7 @@ static void park_when_late(struct run *run)
 
 static void leftover_warning(void *context, const char *text)
 {
-    warn(context, NULL, text);
+    run_warn(context, NULL, text);
 }
 
 static void swap_warning(struct run *run)
@@ -260,9 +169,10 @@ static void swap_warning(struct run *run)
     crypto_secure_heap(&heap);
     if (heap.locked)
         return;
-    warn(run, NULL,
-         "private keys on their way to the disk cannot be kept out of the swap: raise the limit of "
-         "locked memory (ulimit -l, LimitMEMLOCK=) to 8 MiB");
+    run_warn(
+        run, NULL,
+        "private keys on their way to the disk cannot be kept out of the swap: raise the limit of "
+        "locked memory (ulimit -l, LimitMEMLOCK=) to 8 MiB");
 }
 
 void run_begin(struct run *run)
@@ -272,32 +182,23 @@ void run_begin(struct run *run)
         started.total = run->lanes.count;
     for (size_t i = 0; i < run->plan.due_count; i++)
         started.total += !run->plan.due[i].deploy_only;
-    tell(run, &started);
+    run_tell(run, &started);
     swap_warning(run);
     if (run->solvers != NULL)
         solvers_clean_leftovers(run->solvers, leftover_warning, run);
 }
 
-static void deploy_begin(struct run *run)
-{
-    for (size_t i = 0; i < run->plan.due_count; i++) {
-        const struct plan_item *item = &run->plan.due[i];
-        if (item->deploy_only)
-            deployer_add(run->deployer, &run->manifest->entries[item->entry], item->sequence);
-    }
-}
-
 void run_listen(struct run *run)
 {
-    deploy_begin(run);
-    while (run->workers_ended < run->workers_started || !run->deploy_ended || run->away > 0) {
+    deploying_begin(run);
+    while (run->workers_ended < run->workers_started || !run->deploying.ended || run->away > 0) {
         int64_t wait_ms = report_tick(run->report, clock_monotonic_ms());
         struct pollfd fds[] = {{.fd = run->box.event_fd, .events = POLLIN},
                                {.fd = run->signal_fd, .events = POLLIN}};
         if (wait_ms < 0 || wait_ms > 1000)
             wait_ms = 1000;
         if (poll(fds, 2, (int)wait_ms) < 0 && errno != EINTR)
-            warn(run, NULL, "poll failed");
+            run_warn(run, NULL, "poll failed");
         mail_run(run);
         signal_run(run);
         park_when_late(run);
@@ -329,8 +230,17 @@ static void registrations_report(struct run *run)
                             .text = lane->refusal.error.text,
                             .advice = problem_advice(&lane->refusal.problem),
                             .type = lane->refusal.problem.type};
-        tell(run, &news);
+        run_tell(run, &news);
     }
+}
+
+static void left_tell(struct run *run, size_t left)
+{
+    char certificates[FORMAT_MAX];
+    char text[2 * FORMAT_MAX + 64];
+    snprintf(text, sizeof text, "%s not deployed everywhere yet: the next run goes on",
+             format_certificates(left, certificates));
+    run_warn(run, NULL, text);
 }
 
 int run_finish(struct run *run)
@@ -338,6 +248,9 @@ int run_finish(struct run *run)
     struct figures figures;
     if (run->options->register_only != NULL)
         registrations_report(run);
+    size_t left = deploying_left(run);
+    if (left > 0)
+        left_tell(run, left);
     figures_make(run, &figures);
     report_summary(run->report, run->signals > 0, figures.list, figures.count, clock_unix(),
                    clock_monotonic_ms());
@@ -348,5 +261,5 @@ int run_finish(struct run *run)
         return ENDING_RESUME;
     if (totals.failed > 0 || totals.deploy_failed > 0 || run->broken || totals.output_lost)
         return ENDING_SOME_FAILED;
-    return totals.parked > 0 ? ENDING_RESUME : ENDING_DONE;
+    return totals.parked > 0 || left > 0 ? ENDING_RESUME : ENDING_DONE;
 }

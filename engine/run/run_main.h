@@ -2,7 +2,7 @@
 #ifndef CERTMILL_RUN_RUN_MAIN_H
 #define CERTMILL_RUN_RUN_MAIN_H
 
-#include "deploy/hooks.h"
+#include "run/deploying.h"
 #include "run/message.h"
 #include "run/run.h"
 
@@ -19,7 +19,7 @@ struct run {
     struct store *store;
     struct crypto_stage *stage;
     struct solvers *solvers;
-    struct deployer *deployer;
+    struct deploying deploying;
     struct report *report;
     struct mailbox box;
     bool box_open;
@@ -32,9 +32,6 @@ struct run {
     bool drained;       /* the workers take nothing new */
     int64_t park_at_ms; /* when they were drained: then everything is parked */
     bool parked;
-    pthread_t deploy_thread;
-    struct message deploy_end_message;
-    bool deploy_ended;
     unsigned away; /* state changes of the main thread under way */
     bool broken;   /* a worker had to give up */
 };
@@ -50,8 +47,8 @@ void run_stop_workers(struct run *run);
 /* Frees what is left in the main thread's mailbox. */
 void run_mail_drop(struct run *run);
 
-/* The deployer's callback. */
-void run_deployed(void *context, const struct manifest_entry *entry, unsigned sequence, bool ok,
-                  const struct error *error);
+/* To the report. `name` may be NULL. */
+void run_tell(struct run *run, struct news *news);
+void run_warn(struct run *run, const char *name, const char *text);
 
 #endif

@@ -35,6 +35,7 @@ class Fleet:
         self.solvers = {}
         self.limits = {"requests-per-second": 0}
         self.crypto = None
+        self.aws = {}
         self.state = self.folder / "state"
         self.manifest = self.folder / "fleet.yaml"
         self.events = self.folder / "events.jsonl"
@@ -49,6 +50,8 @@ class Fleet:
                     "certificates": self.certificates}
         if self.crypto:
             manifest["crypto"] = self.crypto
+        if self.aws:
+            manifest["aws"] = self.aws
         if self.solvers:
             manifest["solvers"] = self.solvers
         self.manifest.write_text(json.dumps(manifest, indent=1))

@@ -176,8 +176,14 @@ static void manifest_of_the_manual_page_is_right(void)
         "                on = 0; text = \"\" }"
         "     on { text = text $0 \"\\n\" }' " SOURCE_FOLDER "/engine/doc/certmill.1 &&"
         "chmod 600 acme_accounts.yaml && sed -i 's/\"\\.\\.\\.\"/c2VjcmV0LW9mLXRoZS10ZXN0cw/' "
-        "acme_accounts.yaml && certmill check fleet.yaml");
-    check_ran(ran, 0, "fleet.yaml: 3 certificates, 1 account, no errors\n");
+        "acme_accounts.yaml && printf '[prod]\\naws_access_key_id = A\\naws_secret_access_key = "
+        "s\\n' "
+        "> credentials && export AWS_CONFIG_FILE=none AWS_SHARED_CREDENTIALS_FILE=credentials && "
+        "certmill check fleet.yaml && sed -i 's/profile: prod/profile: rpod/' fleet.yaml && "
+        "certmill check fleet.yaml");
+    CHECK_INT(ran.status, 2);
+    CHECK_CONTAINS(ran.output, "fleet.yaml: 3 certificates, 1 account, no errors\n");
+    CHECK_CONTAINS(ran.output, "certmill: line 18: there is no AWS profile rpod");
 }
 
 #define ROWS 20000
