@@ -31,6 +31,7 @@ struct fake_held {
     int64_t not_after, imported_at;
     unsigned imports;
     bool deleted;
+    bool cut_names; /* the list has the first alone */
 };
 
 struct fake_acm {
@@ -162,12 +163,15 @@ static inline bool fake_list(struct fake_acm *acm, const json_t *json, const cha
         if (held->deleted || strcmp(held->region, region) != 0 ||
             strstr(held->arn, account) == NULL)
             continue;
+        size_t names = held->cut_names ? strcspn(held->names, ",") : strlen(held->names);
         CHECK(buf_printf(&body,
                          "%s{\"CertificateArn\":\"%s\",\"DomainName\":\"a.example\","
-                         "\"SubjectAlternativeNameSummaries\":[%s],\"Type\":\"%s\","
+                         "\"SubjectAlternativeNameSummaries\":[%.*s],"
+                         "\"HasAdditionalSubjectAlternativeNames\":%s,\"Type\":\"%s\","
                          "\"NotAfter\":%lld.0,\"ImportedAt\":%lld.5}",
-                         shown > 0 ? "," : "", held->arn, held->names, held->type,
-                         (long long)held->not_after, (long long)held->imported_at));
+                         shown > 0 ? "," : "", held->arn, (int)names, held->names,
+                         held->cut_names ? "true" : "false", held->type, (long long)held->not_after,
+                         (long long)held->imported_at));
         shown++;
     }
     CHECK(buf_append_text(&body, "]"));
