@@ -20,8 +20,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text()
 
 # Commands that other tests run: bench/demo by tests/flow/test_demo.py, bench/run by
-# tests/servers/test_bench.py, bench/keygen by tests/harness/test_keygen.py, tests/fuzz/run by the
-# fuzzers' tests; and tests/run runs this test.
+# tests/servers/test_bench.py, bench/keygen by tests/harness/test_keygen.py, bench/aws by
+# tests/servers/test_bench_aws.py, tests/fuzz/run by the fuzzers' tests; and tests/run runs this test.
 ELSEWHERE = {"bench/demo", "bench/keygen", "bench/aws", "bench/run", "tests/run",
              "tests/fuzz/run 3600"}
 
