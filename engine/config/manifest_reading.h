@@ -74,7 +74,11 @@ config_read manifest_acm_read;
 config_read manifest_solvers_read;
 config_read manifest_limits_read;
 config_read manifest_crypto_read;
+config_read manifest_route53_read;
 config_read manifest_aws_read;
+
+/* "ADDRESS:PORT", "[ADDRESS]:PORT" or ":PORT". */
+bool manifest_address_is_valid(struct span text) MUST_USE;
 
 /* A file that the manifest names: absolute, or beside the manifest. False without memory. */
 bool manifest_path_keep(struct config_input *input, struct manifest_reading *reading,

@@ -89,7 +89,8 @@ static void shared_faults_report(const struct resolving *resolving)
                     shared_text(account, others, sizeof others));
     if (dns->count > 0)
         entry_error(resolving, dns->first, "challenge",
-                    "dns-01 needs a program that makes the records: set solvers.dns-01.hook%s",
+                    "dns-01 needs somebody who makes the records: set solvers.dns-01.hook or "
+                    "solvers.dns-01.route53%s",
                     shared_text(dns, others, sizeof others));
 }
 
@@ -261,7 +262,8 @@ static void challenge_check(struct resolving *resolving, size_t index)
         entry_error(resolving, index, "challenge",
                     "dns-01 cannot validate an IP address: use http-01 or tls-alpn-01");
     if (entry->challenge == CHALLENGE_DNS_01 &&
-        resolving->reading->manifest->solvers.dns_hook == NULL)
+        resolving->reading->manifest->solvers.dns_hook == NULL &&
+        !resolving->reading->manifest->solvers.route53.given)
         shared_fault_count(resolving, &resolving->without_dns_hook, index);
 }
 

@@ -11,8 +11,7 @@
 #define ORDER_TIMEOUT_S_MAX     604800
 #define LISTEN_PORT_SEPARATOR   ':'
 
-/* "ADDRESS:PORT", "[ADDRESS]:PORT" or ":PORT". */
-static bool listen_is_valid(struct span text)
+bool manifest_address_is_valid(struct span text)
 {
     char address[INET6_ADDRSTRLEN];
     unsigned char bytes[sizeof(struct in6_addr)];
@@ -43,7 +42,7 @@ static bool read_listen(struct config_input *input, const struct config_field *f
     struct span text;
     if (!config_text(input, field, item, &text))
         return config_skip(input, item);
-    if (!listen_is_valid(text)) {
+    if (!manifest_address_is_valid(text)) {
         config_error(input, field, item,
                      "%s is not allowed: use an address and a port such as 0.0.0.0:%u, [::]:%u or "
                      ":%u",
@@ -127,15 +126,24 @@ static bool read_dns_01(struct config_input *input, const struct config_field *f
         {"hook", read_dns_hook},
         {"propagation-seconds", read_propagation},
         {"timeout-seconds", read_dns_timeout},
-        {"route53", config_unavailable},
+        {"route53", manifest_route53_read},
         {"rfc2136", config_unavailable},
     };
+    struct manifest_solvers *solvers = &((struct manifest_reading *)target)->manifest->solvers;
     size_t errors = input->diagnostics->errors;
     unsigned seen = 0;
     bool is_mapping = item->kind == YAML_MAPPING;
     TRY(config_mapping(input, field, item, keys, sizeof keys / sizeof keys[0], target, &seen));
-    if (is_mapping && (seen & 1u) == 0 && input->diagnostics->errors == errors)
-        config_error(input, field, item, "hook is missing: the program that makes the records");
+    bool hook = (seen & 1u << 0) != 0;
+    bool propagation = (seen & 1u << 1) != 0;
+    bool route53 = (seen & 1u << 3) != 0;
+    if (route53 && !propagation)
+        solvers->dns_propagation_s = 0; /* Route 53 itself tells when all servers have a change */
+    if (hook && route53)
+        config_error(input, field, item, "hook and route53 exclude each other");
+    else if (is_mapping && !hook && !route53 && input->diagnostics->errors == errors)
+        config_error(input, field, item,
+                     "hook or route53 is missing: who makes the records, a program or certmill");
     return true;
 }
 
