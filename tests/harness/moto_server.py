@@ -1,4 +1,5 @@
-"""Runs moto's server with ACM's certificates as AWS documents them, where moto 5.1 does not do so:
+"""Runs moto's server with Route 53's changes (moto_route53.py) and ACM's certificates as AWS
+documents them, where moto 5.1 does not do so:
 
 - a certificate without a common name is taken, and its first name is the DomainName (moto: 500);
 - the key must belong to the certificate, and the chain must lead on from it, without it;
@@ -13,6 +14,7 @@
 import re
 import sys
 
+import moto_route53  # noqa: F401  (mends Route 53)
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
