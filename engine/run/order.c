@@ -158,13 +158,16 @@ void order_free(struct order *order)
     atomic_fetch_sub(worker->run->orders_now, 1);
 }
 
-/* The order is over. When no certificate is left the workers that have waited may end. */
+/* The order is over. When no certificate is left the workers that have waited may end, and no more
+ * DNS records are to be removed than those that wait for it. */
 static void order_end(struct order *order)
 {
     const struct run_context *run = order->worker->run;
     order_free(order);
-    if (atomic_fetch_sub(&run->lanes->left, 1) == 1)
+    if (atomic_fetch_sub(&run->lanes->left, 1) == 1) {
         workers_wake(run);
+        solvers_hurry(run->solvers);
+    }
 }
 
 void order_end_issued(struct order *order)

@@ -74,9 +74,11 @@ static bool solvers_open(struct run *run, struct error *error)
         const struct plan_item *item = &run->plan.due[i];
         if (item->deploy_only)
             continue;
-        enum challenge_type type = run->manifest->entries[item->entry].challenge;
+        const struct manifest_entry *entry = &run->manifest->entries[item->entry];
+        enum challenge_type type = entry->challenge;
         options.need_http = options.need_http || type == CHALLENGE_HTTP_01;
         options.need_dns = options.need_dns || type == CHALLENGE_DNS_01;
+        options.dns_names += type == CHALLENGE_DNS_01 ? entry->domain_count : 0;
         options.need_tls_alpn = options.need_tls_alpn || type == CHALLENGE_TLS_ALPN_01;
     }
     if (!options.need_http && !options.need_dns && !options.need_tls_alpn)

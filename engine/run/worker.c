@@ -91,6 +91,7 @@ static void mail_handle(struct worker *worker, struct message *message)
     case WORKER_DRAIN:
         worker->draining = true;
         orders_drain(worker, false);
+        solvers_hurry(worker->run->solvers);
         return;
     case WORKER_PARK:
         orders_drain(worker, true);

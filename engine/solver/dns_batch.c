@@ -36,7 +36,8 @@ static void item_fill(struct item *item, struct dns_record *record, struct solve
     item->job = job;
     item->call = NO_CALL;
     int len = snprintf(item->fqdn, sizeof item->fqdn, "_acme-challenge.%s", job->identifier);
-    *record = (struct dns_record){.certificate = job->certificate,
+    *record = (struct dns_record){.solver = DNS_HOOK_SOLVER,
+                                  .certificate = job->certificate,
                                   .domain = job->identifier,
                                   .fqdn = item->fqdn,
                                   .value = job->dns_value,

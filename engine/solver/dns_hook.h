@@ -14,6 +14,7 @@
 #define DNS_FQDN_MAX 300
 
 struct dns_record {
+    const char *solver; /* of the state's row */
     const char *certificate;
     const char *domain; /* without "*." */
     const char *fqdn;

@@ -48,7 +48,7 @@ static size_t changes_fill(struct state_change *changes, enum state_change_kind 
         changes[filled++] = (struct state_change){
             .kind = kind,
             .record = {.name = records[i].certificate,
-                       .solver = DNS_HOOK_SOLVER,
+                       .solver = records[i].solver,
                        .fqdn = records[i].fqdn,
                        .value = records[i].value},
             .owner = commit,

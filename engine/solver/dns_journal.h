@@ -5,7 +5,7 @@
 
 #include "solver/dns_hook.h"
 
-/* The `solver` of the state's rows. */
+/* The `solver` of the rows of records that the hook has made. */
 #define DNS_HOOK_SOLVER "dns-hook"
 
 /* Adds or removes the records and waits until that is durable. Records that are not `ok` are left

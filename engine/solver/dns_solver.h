@@ -12,8 +12,4 @@ bool dns_solver_new(const struct manifest_solvers *manifest, struct state *state
 void dns_solver_submit(struct dns_solver *solver, struct solver_job *job);
 void dns_solver_free(struct dns_solver *solver);
 
-/* See solvers_clean_leftovers. `hook` may be NULL. */
-void dns_clean_leftovers(struct state *state, const char *hook, int64_t timeout_ms,
-                         void (*warn)(void *context, const char *text), void *context);
-
 #endif

@@ -1,6 +1,7 @@
 #include "solver/solver.h"
 
 #include "solver/alpn_solver.h"
+#include "solver/dns_leftovers.h"
 #include "solver/dns_solver.h"
 #include "solver/http_solver.h"
 
@@ -12,6 +13,7 @@ struct solvers {
     struct http_solver *http; /* NULL: not needed */
     struct alpn_solver *alpn;
     struct dns_solver *dns;
+    struct route53_solver *route53;
 };
 
 static bool solvers_start(struct solvers *solvers, const struct solvers_options *options,
@@ -21,9 +23,14 @@ static bool solvers_start(struct solvers *solvers, const struct solvers_options 
         TRY(http_solver_new(&solvers->manifest, &solvers->http, error));
     if (options->need_tls_alpn)
         TRY(alpn_solver_new(solvers->manifest.alpn_listen, options->crypto, &solvers->alpn, error));
-    if (options->need_dns)
-        TRY(dns_solver_new(&solvers->manifest, solvers->state, &solvers->dns, error));
-    return true;
+    const struct route53_solver_options route53 = {.manifest = &solvers->manifest,
+                                                   .state = solvers->state,
+                                                   .names_expected = options->dns_names};
+    if (!options->need_dns)
+        return true;
+    return solvers->manifest.route53.given
+               ? route53_solver_new(&route53, &solvers->route53, error)
+               : dns_solver_new(&solvers->manifest, solvers->state, &solvers->dns, error);
 }
 
 bool solvers_new(const struct solvers_options *options, struct solvers **ret_solvers,
@@ -58,8 +65,16 @@ void solver_submit(struct solvers *solvers, struct solver_job *job)
         alpn_solver_submit(solvers->alpn, job);
     else if (job->type == CHALLENGE_DNS_01 && solvers->dns != NULL)
         dns_solver_submit(solvers->dns, job);
+    else if (job->type == CHALLENGE_DNS_01 && solvers->route53 != NULL)
+        route53_solver_submit(solvers->route53, job);
     else
         job_refuse(job);
+}
+
+void solvers_hurry(struct solvers *solvers)
+{
+    if (solvers != NULL && solvers->route53 != NULL)
+        route53_solver_hurry(solvers->route53);
 }
 
 int solvers_http_port(const struct solvers *solvers)
@@ -75,9 +90,13 @@ int solvers_alpn_port(const struct solvers *solvers)
 void solvers_clean_leftovers(struct solvers *solvers, void (*warn)(void *context, const char *text),
                              void *context)
 {
+    const struct leftovers_options options = {.state = solvers->state,
+                                              .manifest = &solvers->manifest,
+                                              .route53 = solvers->route53,
+                                              .warn = warn,
+                                              .context = context};
     if (solvers->state != NULL)
-        dns_clean_leftovers(solvers->state, solvers->manifest.dns_hook,
-                            (int64_t)solvers->manifest.dns_timeout_s * 1000, warn, context);
+        dns_leftovers_clean(&options);
 }
 
 void solvers_free(struct solvers *solvers)
@@ -85,6 +104,7 @@ void solvers_free(struct solvers *solvers)
     if (solvers == NULL)
         return;
     dns_solver_free(solvers->dns);
+    route53_solver_free(solvers->route53);
     http_solver_free(solvers->http);
     alpn_solver_free(solvers->alpn);
     free(solvers);

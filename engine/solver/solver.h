@@ -33,6 +33,7 @@ struct solvers_options {
     struct state *state; /* remembers dns records, so that a later run can remove them */
     const struct crypto_context *crypto;     /* for tls-alpn-01; outlives the solvers */
     bool need_http, need_dns, need_tls_alpn; /* what the due certificates ask for */
+    size_t dns_names; /* of due certificates, that dns-01 may be asked for; 0: not known */
 };
 
 /* Starts what is needed: binds the ports of http-01 and tls-alpn-01, checks that the webroot is
@@ -45,17 +46,21 @@ bool solvers_new(const struct solvers_options *options, struct solvers **ret_sol
 int solvers_http_port(const struct solvers *solvers);
 int solvers_alpn_port(const struct solvers *solvers); /* likewise of the tls-alpn-01 responder */
 
-/* dns-01 jobs are gathered: while one call of the hook runs, the next batch grows; at rest a batch
- * is taken after 100 ms without a new job. One call, then one wait for propagation, for the whole
- * batch; other batches go on meanwhile. A job of a type that solvers_new was not asked for fails.
+/* dns-01 jobs are gathered. By a hook: while one call of it runs, the next batch grows; at rest a
+ * batch is taken after 100 ms without a new job. By Route 53, whose calls are few: until a second
+ * has brought no new job (30 s at most, or all names came), and cleanups until five seconds have,
+ * or solvers_hurry. One call, then one wait for propagation, for the whole batch; other batches go
+ * on meanwhile. A job of a type that solvers_new was not asked for fails.
  *
  * Submit one cleanup for each present that succeeded, and none for one that failed: an answer that
  * two orders share goes away with the last of them. Not after solvers_free has begun. */
 void solver_submit(struct solvers *solvers, struct solver_job *job);
+/* Nothing more is worth waiting for. NULL is allowed; any thread. */
+void solvers_hurry(struct solvers *solvers);
 
 /* Removes what earlier runs left (the state's records), also without dns-01 being needed now, as
- * long as there is a hook. Runs it on the calling thread, after state_start and before the first
- * solver_submit. Warnings go to `warn`. */
+ * long as there is a hook, or Route 53 has them. Returns when that is done; after state_start and
+ * before the first solver_submit. Warnings go to `warn`. */
 void solvers_clean_leftovers(struct solvers *solvers, void (*warn)(void *context, const char *text),
                              void *context);
 
