@@ -75,7 +75,7 @@ void acm_import_begin(struct acm_work *work)
         acm_import_send(work);
         return;
     }
-    /* Another certificate's row would otherwise keep its ARN. */
+    /* An intended import keeps what the row holds, and its ARN is not the target's any more. */
     if (work->row != NULL && work->row->arn[0] != '\0') {
         acm_change_gone(lane->deployer, work->row);
         work->row = NULL;

@@ -187,7 +187,7 @@ struct acm_deployer {
     struct mailbox mailbox;
     int wake_fd;
     pthread_t thread;
-    bool joined, started;
+    bool joined;
     atomic_bool closing, interrupted, ended;
     struct {
         atomic_ullong imports, unchanged, failed, repaired, throttled, calls;
