@@ -26,10 +26,17 @@ static bool extension_keep(struct span extension, struct certificate_parts *part
         keep = &parts->names;
     else if (span_equal(oid, SPAN_LITERAL("\x55\x1d\x23")))
         keep = &parts->authority_key_id;
+    else if (span_equal(oid, SPAN_LITERAL("\x55\x1d\x1f")))
+        keep = &parts->crl_points;
     if (keep == NULL)
         return true;
     if (keep->data != NULL)
         return damaged(error, "the same extension twice");
+    /* A certificate whose CRL cannot be found serves as well as one that names none. */
+    if (keep == &parts->crl_points) {
+        *keep = value;
+        return true;
+    }
     if (!der_take(&value, DER_SEQUENCE, keep) || value.len != 0)
         return damaged(error, keep == &parts->names ? "its subject alternative names"
                                                     : "its authority key identifier");

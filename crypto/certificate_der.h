@@ -10,6 +10,7 @@ struct certificate_parts {
     struct span serial;
     struct span names;            /* GeneralNames of the subjectAltName, or empty */
     struct span authority_key_id; /* AuthorityKeyIdentifier, or empty */
+    struct span crl_points;       /* the extension's value, not looked at, or empty */
     struct span signature;        /* without the bit string's count of unused bits */
     /* Whole elements, with tag and length. */
     struct span issuer;              /* Name */

@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/printable.h"
+#include "crypto/crl.h"
 #include "der.h"
 #include "key_der.h"
 #include "pem.h"
@@ -231,6 +232,33 @@ static bool names_count(struct span names, size_t *ret_count, struct error *erro
     return true;
 }
 
+/* CRLDistributionPoints ::= SEQUENCE OF DistributionPoint { [0] { fullName [0] GeneralNames },
+ * reasons [1], cRLIssuer [2] }, RFC 5280 section 4.2.1.13. A point with a cRLIssuer is of an
+ * indirect list, which is another's to sign. */
+static struct span crl_url_find(struct span value)
+{
+    struct span points;
+    struct span point;
+    struct span name;
+    struct span names;
+    struct span url;
+    unsigned tag;
+    if (!der_take(&value, DER_SEQUENCE, &points))
+        return (struct span){0};
+    while (der_take(&points, DER_SEQUENCE, &point)) {
+        if (!der_take(&point, DER_CONTEXT_CONSTRUCTED(0), &name) ||
+            !der_take(&name, DER_CONTEXT_CONSTRUCTED(0), &names))
+            continue;
+        der_skip(&point, DER_CONTEXT(1));
+        if (point.len > 0)
+            continue;
+        while (der_next(&names, &tag, &url))
+            if (tag == DER_CONTEXT(6) && crl_url_is_usable(url))
+                return url;
+    }
+    return (struct span){0};
+}
+
 bool certificate_info_from(const struct certificate_parts *parts, struct certificate_info *ret_info,
                            struct error *error)
 {
@@ -242,7 +270,11 @@ bool certificate_info_from(const struct certificate_parts *parts, struct certifi
     struct certificate_info info = {.not_before = parts->not_before,
                                     .not_after = parts->not_after,
                                     .names = parts->names,
-                                    .name_count = count};
+                                    .name_count = count,
+                                    .crl_url = crl_url_find(parts->crl_points),
+                                    .issuer_name = parts->issuer,
+                                    .issuer_key_id = parts->authority_key_id,
+                                    .serial_bytes = parts->serial};
     info.key_known = key_read(parts->public_key, &info.key);
     serial_text(parts->serial, info.serial);
     certificate_name_text(parts->issuer, false, info.issuer, sizeof info.issuer);

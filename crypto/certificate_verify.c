@@ -41,6 +41,19 @@ static bool signature_holds(const struct crypto_context *context,
 }
 
 /* For every other algorithm: OpenSSL reads the whole certificate, which takes 100 us more. */
+typedef bool slow_check(const struct crypto_context *context, struct span der, EVP_PKEY *key);
+
+static bool list_signature_holds(const struct crypto_context *context, struct span der,
+                                 EVP_PKEY *key)
+{
+    const unsigned char *at = (const unsigned char *)der.data;
+    X509_CRL *list = X509_CRL_new_ex(crypto_library(context), crypto_properties(context));
+    bool ok = list != NULL && d2i_X509_CRL(&list, &at, (long)der.len) != NULL &&
+              X509_CRL_verify(list, key) == 1;
+    X509_CRL_free(list);
+    return ok;
+}
+
 static bool signature_holds_slowly(const struct crypto_context *context, struct span der,
                                    EVP_PKEY *key)
 {
@@ -64,13 +77,14 @@ static bool signature_holds_quickly(const struct certificate_parts *certificate,
 }
 
 static bool signed_by_key(const struct crypto_context *context, struct span der,
-                          const struct certificate_parts *certificate, struct issuer_key *issuer)
+                          const struct certificate_parts *certificate, struct issuer_key *issuer,
+                          slow_check *slowly)
 {
     EVP_PKEY *key = issuer_key_pkey(issuer);
     const struct signature_algorithm *known =
         signature_algorithm_find(certificate->signature_algorithm);
     if (known == NULL)
-        return signature_holds_slowly(context, der, key);
+        return slowly(context, der, key);
     if (!EVP_PKEY_is_a(key, known->key_type))
         return false;
     const EVP_MD *digest = crypto_digest(context, known->digest);
@@ -95,10 +109,24 @@ bool certificate_is_signed_by(const struct crypto_context *context, struct span 
         remember && EVP_Digest(der.data, der.len, digest, NULL, crypto_sha256(context), NULL) == 1;
     bool ok = remember && issuer_key_has_signed(context, key, digest);
     if (!ok) {
-        ok = signed_by_key(context, der, certificate, key);
+        ok = signed_by_key(context, der, certificate, key, signature_holds_slowly);
         if (ok && remember)
             issuer_key_note_signed(context, key, digest);
     }
+    issuer_keys_put(context, key);
+    ERR_clear_error();
+    return ok;
+}
+
+bool crl_is_signed_by(const struct crypto_context *context, struct span der,
+                      const struct certificate_parts *list, const struct certificate_parts *issuer)
+{
+    if (!names_are_equal(list->issuer, issuer->subject))
+        return false;
+    struct issuer_key *key = issuer_keys_get(context, issuer->public_key);
+    if (key == NULL)
+        return false;
+    bool ok = signed_by_key(context, der, list, key, list_signature_holds);
     issuer_keys_put(context, key);
     ERR_clear_error();
     return ok;

@@ -11,4 +11,9 @@ bool certificate_is_signed_by(const struct crypto_context *context, struct span 
                               const struct certificate_parts *certificate,
                               const struct certificate_parts *issuer, bool remember);
 
+/* The same for a revocation list (`der`): of its parts the issuer, what is signed, the algorithm
+ * and the signature are looked at. */
+bool crl_is_signed_by(const struct crypto_context *context, struct span der,
+                      const struct certificate_parts *list, const struct certificate_parts *issuer);
+
 #endif

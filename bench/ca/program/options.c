@@ -57,6 +57,11 @@ static const struct option_spec specs[] = {
     {"intermediates", "N", "that sign in turn (1)", take_number, AT(intermediates),
      ISSUER_INTERMEDIATES_MAX},
     {"chain-with-root", NULL, "chains end with the root", take_flag, AT(chain_with_root), 0},
+    {"crl-url-base", "URL",
+     "certificates point to URL/crl/N and URL/issuer/N, which\nthis CA serves; the port must be "
+     "known "
+     "for it",
+     take_text, AT(crl_url_base), 0},
     {"lifetime", "DAYS", "of certificates (90)", take_number, AT(lifetime_days), 36500},
     {"profile", "NAME:DAYS", "offer a profile; repeat for more", take_profile, 0, 0},
     {"no-tls", NULL, "HTTP in the clear", take_flag, AT(no_tls), 0},

@@ -36,7 +36,8 @@ static bool issuer_start(struct service *service, int64_t now, struct error *err
     const struct crypto_options no_options = {0};
     const struct issuer_options wish = {.key = options->key,
                                         .chain_with_root = options->chain_with_root,
-                                        .intermediates = options->intermediates};
+                                        .intermediates = options->intermediates,
+                                        .url = options->crl_url_base};
     return crypto_context_new(&no_options, &service->crypto, error) &&
            issuer_new(service->crypto, &wish, now, &service->issuer, error);
 }

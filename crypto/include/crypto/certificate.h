@@ -25,6 +25,11 @@ struct certificate_info {
     char ari_id[128];  /* RFC 9773 section 4.1, "" without a key identifier */
     struct span names; /* see certificate_name_next; points into `der` */
     size_t name_count;
+    /* For revocation lists, all in `der`. */
+    struct span crl_url;       /* the first http or https URL of a CRL; empty: none */
+    struct span issuer_name;   /* Name, the whole element */
+    struct span issuer_key_id; /* AuthorityKeyIdentifier's content, or empty */
+    struct span serial_bytes;  /* the INTEGER's content */
 };
 
 /* Reads the first certificate of a PEM text (blocks of other kinds before it are passed over).
