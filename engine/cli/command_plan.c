@@ -5,6 +5,11 @@
 #include "cli/state_reading.h"
 #include "plan/plan_print.h"
 
+static void crl_check_release(struct crl_check **check)
+{
+    crl_check_free(*check);
+}
+
 static bool plan_show(const struct command_options *options, const struct inputs *inputs,
                       struct state *state, struct error *error)
 {
@@ -17,7 +22,12 @@ static bool plan_show(const struct command_options *options, const struct inputs
         .force = options->force,
         .want_later = options->json,
     };
+    const struct crl_check_options crl_options = {.state_folder = inputs->state_folder, .now = now};
+    struct crl_check *crl CLEANUP(crl_check_release) = NULL;
     struct plan plan CLEANUP(plan_free) = {0};
+    if (inputs->manifest.crl)
+        TRY(crl_check_new(&crl_options, &crl, error));
+    plan_options.crl = crl;
     TRY(plan_make(&inputs->manifest, state, &plan_options, &plan, error));
     struct forecast forecast CLEANUP(forecast_free) = {0};
     TRY(forecast_make(&inputs->manifest, &inputs->accounts, &plan, state, inputs->profiles, now,

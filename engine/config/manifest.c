@@ -112,6 +112,7 @@ enum {
     KEY_LIMITS,
     KEY_CRYPTO,
     KEY_AWS,
+    KEY_REVOCATION,
     KEY_LIST,
 };
 
@@ -124,6 +125,7 @@ static const struct config_key manifest_keys[] = {
     [KEY_LIMITS] = {"limits", manifest_limits_read},
     [KEY_CRYPTO] = {"crypto", manifest_crypto_read},
     [KEY_AWS] = {"aws", manifest_aws_read},
+    [KEY_REVOCATION] = {"revocation", manifest_revocation_read},
     [KEY_LIST] = {"certificates", read_certificates},
 };
 
@@ -235,6 +237,7 @@ static bool manifest_begin(const char *file, struct manifest *manifest)
                 .imports_per_year = IMPORTS_PER_YEAR_DEFAULT,
                 .certificates_limit = CERTIFICATES_LIMIT_DEFAULT,
                 .drift = true},
+        .crl = true,
     };
     arena_init(&manifest->arena);
     manifest->file = arena_text(&manifest->arena, span_of(file));

@@ -102,6 +102,7 @@ struct manifest {
     struct manifest_solvers solvers;
     struct manifest_limits limits;
     struct manifest_aws aws;
+    bool crl;               /* look at certificates' revocation lists; true by default */
     bool has_acm;           /* any entry has an ACM target */
     enum crypto_way crypto; /* who makes keys */
     struct manifest_entry *entries;

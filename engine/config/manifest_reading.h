@@ -76,6 +76,7 @@ config_read manifest_limits_read;
 config_read manifest_crypto_read;
 config_read manifest_route53_read;
 config_read manifest_aws_read;
+config_read manifest_revocation_read;
 
 /* "ADDRESS:PORT", "[ADDRESS]:PORT" or ":PORT". */
 bool manifest_address_is_valid(struct span text) MUST_USE;

@@ -1,4 +1,4 @@
-/* The manifest's solvers and limits, and who makes its keys. */
+/* The manifest's solvers and limits, who makes its keys, and whether revocations are looked for. */
 #include "config/manifest_reading.h"
 
 #include <arpa/inet.h>
@@ -220,4 +220,20 @@ bool manifest_crypto_read(struct config_input *input, const struct config_field 
     config_error(input, field, item, "%s is not allowed: use auto, ifma, portable or openssl",
                  config_quote(text).text);
     return true;
+}
+
+static bool read_crl(struct config_input *input, const struct config_field *field,
+                     const struct yaml_item *item, void *target)
+{
+    struct manifest *manifest = ((struct manifest_reading *)target)->manifest;
+    if (!config_flag(input, field, item, &manifest->crl))
+        return config_skip(input, item);
+    return true;
+}
+
+bool manifest_revocation_read(struct config_input *input, const struct config_field *field,
+                              const struct yaml_item *item, void *target)
+{
+    static const struct config_key keys[] = {{"crl", read_crl}};
+    return config_mapping(input, field, item, keys, sizeof keys / sizeof keys[0], target, NULL);
 }

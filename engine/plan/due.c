@@ -113,6 +113,14 @@ void due_by_date(const struct manifest_entry *entry, const struct fact *fact, en
     }
 }
 
+void due_by_revocation(struct plan_item *item)
+{
+    item->reason = DUE_REVOKED;
+    item->due_at = 0;
+    item->deploy_only = false;
+    item->lacks_hooks = false;
+}
+
 void due_by_wish(bool force, struct plan_item *item)
 {
     if (item->order != NULL)

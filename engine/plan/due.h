@@ -15,6 +15,9 @@ enum due_reason due_by_spec(const struct manifest_entry *entry, const struct fac
 void due_by_date(const struct manifest_entry *entry, const struct fact *fact, enum due_reason spec,
                  int64_t now, struct plan_item *item);
 
+/* For what is on its issuer's revocation list. */
+void due_by_revocation(struct plan_item *item);
+
 /* What goes before the certificate itself: an open order, --force. */
 void due_by_wish(bool force, struct plan_item *item);
 

@@ -105,7 +105,8 @@ char *plan_reason_words(const struct manifest_entry *entry, const struct plan_it
         snprintf(text, size, "the manifest asks for another key: %s", key_spec_name(entry->key));
         break;
     case DUE_REVOKED:
-        snprintf(text, size, "was revoked");
+        snprintf(text, size, "was revoked%s%s", item->detail != NULL ? ": " : "",
+                 item->detail != NULL ? item->detail : "");
         break;
     case DUE_FORCED:
         snprintf(text, size, "was asked for by --force");

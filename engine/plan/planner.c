@@ -1,12 +1,15 @@
-/* A plan is made in five steps, each over all certificates:
+/* A plan is made in six steps, each over all certificates:
  *   1. select: the entries that `only` lets through become items
  *   2. facts:  the state's rows and open orders are put beside their items
  *   3. live:   live/NAME/cert.pem of each item is read in bulk and judged as it comes
- *   4. imports: the ACM targets that lack the live certificate are found
- *   5. sort:   the due ones first, by urgency; the others behind, by the time they will be due */
+ *   4. revocations: those on their issuers' lists become due
+ *   5. imports: the ACM targets that lack the live certificate are found
+ *   6. sort:   the due ones first, by urgency; the others behind, by the time they will be due */
 #include "plan/planner.h"
 
+#include "base/clock.h"
 #include "crypto/certificate.h"
+#include "crypto/crl.h"
 #include "io/bulk_read.h"
 #include "plan/due.h"
 #include "plan/imports.h"
@@ -17,6 +20,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define CRL_DETAIL_MAX (CRL_URL_MAX + 128)
 
 struct planning {
     const struct manifest *manifest;
@@ -130,6 +135,8 @@ static void live_content(void *context, size_t index, struct span content, int s
     item->not_after = info.not_after;
     due_by_date(entry, fact, due_by_spec(entry, fact, item->sequence, &info),
                 planning->options->now, item);
+    if (planning->options->crl != NULL && !fact->revoked && item->reason != DUE_EXPIRED)
+        crl_check_note(planning->options->crl, index, planning->count, entry->name, &info);
 }
 
 /* Is there a live folder? False also when it may not be read: planning on as if there were no
@@ -209,6 +216,38 @@ static int compare_items(const void *left, const void *right, void *context)
     return order != 0 ? order : compare_times(a->entry, b->entry);
 }
 
+static bool revoke_item(struct planning *planning, const struct crl_revocation *found,
+                        struct plan_revocation *ret_revocation)
+{
+    char at[TIME_TEXT_MAX];
+    char detail[CRL_DETAIL_MAX];
+    struct plan_item *item = &planning->items[found->index];
+    snprintf(detail, sizeof detail, "%s on %s, says %s", found->reason,
+             time_format_rfc3339(found->at, at), found->url);
+    item->detail = arena_text(planning->arena, span_of(detail));
+    TRY(item->detail != NULL);
+    due_by_revocation(item);
+    *ret_revocation = (struct plan_revocation){
+        .entry = item->entry, .at = found->at, .reason = found->reason, .url = found->url};
+    return true;
+}
+
+static bool revocations_apply(struct planning *planning, struct plan *plan, struct error *error)
+{
+    size_t count;
+    if (planning->options->crl == NULL)
+        return true;
+    crl_check_run(planning->options->crl);
+    const struct crl_revocation *found = crl_check_found(planning->options->crl, &count);
+    if (count == 0)
+        return true;
+    plan->revoked = arena_alloc(planning->arena, count * sizeof *plan->revoked);
+    bool ok = plan->revoked != NULL;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = revoke_item(planning, &found[i], &plan->revoked[plan->revoked_count++]);
+    return ok || error_set(error, ERROR_MEMORY, "no memory for %zu revocations", count);
+}
+
 static void wishes_apply(struct planning *planning)
 {
     for (size_t i = 0; i < planning->count; i++)
@@ -246,6 +285,7 @@ static bool plan_fill(struct planning *planning, struct state *state, struct pla
         read_live(planning, error);
     free(planning->facts);
     TRY(ok);
+    TRY(revocations_apply(planning, plan, error));
     wishes_apply(planning);
     if (planning->manifest->has_acm)
         TRY(imports_read(state, &index, planning->count, plan, error));

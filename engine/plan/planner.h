@@ -3,6 +3,7 @@
 #define CERTMILL_PLAN_PLANNER_H
 
 #include "config/manifest.h"
+#include "crl/check.h"
 #include "io/store.h"
 #include "state/state.h"
 
@@ -16,7 +17,7 @@ enum due_reason {
     DUE_LIFETIME, /* two thirds of a short lifetime are over */
     DUE_NAMES,    /* the manifest has other names */
     DUE_KEY,      /* the manifest has another key type or size */
-    DUE_REVOKED,  /* by "certmill revoke" */
+    DUE_REVOKED,  /* by "certmill revoke", or on its issuer's list */
     DUE_FORCED,
 };
 const char *due_reason_name(enum due_reason reason); /* "expiring": for JSON */
@@ -38,9 +39,11 @@ struct plan_item {
     int64_t due_at;                /* when it is (or was) due; 0: always was */
     /* From the state: an open order to go on with, or NULL. */
     const struct state_order *order;
-    const char *detail; /* DUE_UNREADABLE: what is wrong with the live files; else NULL */
-    bool deploy_only;   /* nothing to issue, but deploy targets lack the live certificate */
-    bool lacks_hooks;   /* its hooks were not run for the live certificate, or one failed */
+    /* DUE_UNREADABLE: what is wrong with the live files. Also what its issuer's list says of a
+     * revoked one; else NULL. */
+    const char *detail;
+    bool deploy_only; /* nothing to issue, but deploy targets lack the live certificate */
+    bool lacks_hooks; /* its hooks were not run for the live certificate, or one failed */
     /* The ACM targets of the entry that lack the live certificate, up to a NULL; NULL: all of them,
      * as also when a new one is issued. */
     const struct deploy_acm *const *lacking;
@@ -49,6 +52,13 @@ struct plan_item {
 /* To which AWS account a profile leads, as the state knows from the last import. */
 struct plan_profile {
     const char *profile, *account;
+};
+
+/* A live certificate that the state does not know to be revoked, and its issuer's list does. */
+struct plan_revocation {
+    uint32_t entry; /* index into the manifest's entries */
+    int64_t at;     /* unix seconds */
+    const char *reason, *url;
 };
 
 struct plan {
@@ -63,6 +73,8 @@ struct plan {
     int64_t next_due_at;           /* the earliest of the rest; 0: none */
     struct plan_profile *profiles; /* by name */
     size_t profile_count;
+    struct plan_revocation *revoked;
+    size_t revoked_count;
 };
 
 struct plan_options {
@@ -72,6 +84,8 @@ struct plan_options {
     const char *only; /* a glob over names (fnmatch), or NULL */
     bool force;
     bool want_later;
+    struct crl_check
+        *crl; /* looks at revocation lists; must outlive the plan. NULL: nothing does */
 };
 
 /* Reads the live certificates (in bulk) and the state (NULL: none yet). A

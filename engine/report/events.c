@@ -122,6 +122,7 @@ static const struct event_form event_forms[] = {
     [NEWS_IMPORTED] = {"imported", "certificate", NULL},
     [NEWS_DEPLOYED] = {"deployed", "certificate", NULL},
     [NEWS_DEPLOY_FAILED] = {"deploy-failed", "certificate", "reason"},
+    [NEWS_REVOKED] = {"revoked", "certificate", "reason"},
     [NEWS_WARNING] = {"warning", "certificate", "text"},
     [NEWS_WAITING] = {"waiting", "host", "reason"},
 };
@@ -146,6 +147,9 @@ void events_news(struct events *events, const struct news *news, int64_t now_uni
         output_member_count(&event, "sequence", news->sequence);
     if (news->not_after > 0)
         output_member_time(&event, "not_after", news->not_after);
+    if (news->at > 0)
+        output_member_time(&event, "revoked_at", news->at);
+    member_text(&event, "list", news->url);
     if (news->kind == NEWS_ISSUED)
         member_ms(&event, "duration_ms", news->seconds);
     if (news->kind == NEWS_WAITING)

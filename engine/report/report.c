@@ -1,5 +1,6 @@
 #include "report/report.h"
 
+#include "base/clock.h"
 #include "report/events.h"
 #include "report/format.h"
 #include "report/progress.h"
@@ -20,6 +21,8 @@
 #define COLUMNS_DEFAULT 80
 #define COLUMNS_MAX     400
 #define QUIET_TICK_MS   3600000
+/* Longer than a list's URL may be. */
+#define REVOKED_TEXT_MAX 2048
 
 struct report {
     FILE *messages;
@@ -36,6 +39,7 @@ struct report {
     int64_t waiting_ms; /* when the last NEWS_WAITING was told */
     bool waiting_told;
     bool events_warned;
+    size_t revoked; /* that were told */
     int64_t started_unix, started_ms;
     struct report_totals totals;
     struct progress progress;
@@ -169,6 +173,18 @@ static void warning_tell(struct report *report, const struct news *news)
     report->totals.warnings++;
 }
 
+static void revoked_tell(struct report *report, const struct news *news)
+{
+    char at[TIME_TEXT_MAX];
+    char text[REVOKED_TEXT_MAX];
+    snprintf(text, sizeof text, "%s on %s, says %s", news->text, time_format_rfc3339(news->at, at),
+             news->url);
+    if (report->revoked++ < FAILED_SHOWN)
+        message_print(report, "revoked", news->name, text);
+    else if (report->revoked == FAILED_SHOWN + 1)
+        message_print(report, "revoked", NULL, "more certificates; --events gives every one");
+}
+
 static void waiting_tell(struct report *report, const struct news *news, int64_t now_ms)
 {
     if (report->quiet || (report->waiting_told && now_ms - report->waiting_ms < WAITING_MS))
@@ -204,6 +220,9 @@ static void report_take(struct report *report, const struct news *news, int64_t 
     case NEWS_DEPLOY_FAILED:
         failure_tell(report, "not deployed", news, totals->deploy_failed++);
         summary_add(&report->summary, OUTCOME_DEPLOY_FAILED, news);
+        break;
+    case NEWS_REVOKED:
+        revoked_tell(report, news);
         break;
     case NEWS_WARNING:
         warning_tell(report, news);

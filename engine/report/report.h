@@ -22,6 +22,7 @@ enum news_kind {
     NEWS_IMPORTED,      /* name, sequence, total = imports into ACM that were sent */
     NEWS_DEPLOYED,      /* name */
     NEWS_DEPLOY_FAILED, /* name, text */
+    NEWS_REVOKED,       /* name, text = the reason's name, at, url = who says so */
     NEWS_WARNING,       /* text; name may be NULL */
     NEWS_WAITING,       /* the CA asked to wait: name = CA's host, text = why, seconds */
 };
@@ -36,6 +37,8 @@ struct news {
     size_t total;       /* NEWS_RUN_STARTED, NEWS_IMPORTED */
     unsigned sequence;
     int64_t not_after; /* unix seconds */
+    int64_t at;        /* likewise */
+    const char *url;   /* may be NULL */
     double seconds;
     unsigned in_flight; /* orders now, for the progress line; UINT_MAX: unchanged */
 };

@@ -11,12 +11,6 @@ enum part {
     PART_FAILED = 1 << 2, /* one of them, of which the report knows */
 };
 
-struct change_message {
-    struct message message;
-    struct state_change change;
-    struct run *run;
-};
-
 static uint8_t *parts_of(struct run *run, const struct manifest_entry *entry)
 {
     return &run->deploying.parts[entry - run->manifest->entries];
@@ -152,37 +146,6 @@ void deploying_begin(struct run *run)
     }
 }
 
-static void change_done(struct state_change *change)
-{
-    struct change_message *message = change->owner;
-    mailbox_post(&message->run->box, &message->message);
-}
-
-static void deployed_record(struct run *run, const char *name, unsigned sequence)
-{
-    struct change_message *message = calloc(1, sizeof *message);
-    if (message == NULL)
-        return;
-    message->message.kind = MAIN_STATE;
-    message->run = run;
-    message->change.kind = STATE_DEPLOYED;
-    message->change.certificate =
-        (struct state_certificate){.name = name, .deployed_sequence = sequence};
-    message->change.owner = message;
-    message->change.done = change_done;
-    run->away++;
-    state_post(run->state, &message->change);
-}
-
-void deploying_recorded(struct run *run, struct message *message)
-{
-    struct change_message *change = (struct change_message *)message;
-    run->away--;
-    if (!change->change.ok)
-        run_warn(run, change->change.certificate.name, change->change.error.text);
-    free(change);
-}
-
 /* A certificate is counted as not deployed once, however much of it failed. */
 static void failure_tell(struct run *run, const struct deployed_message *message, bool first)
 {
@@ -215,7 +178,9 @@ void deploying_handle(struct run *run, const struct deployed_message *message)
         *parts |= PART_FAILED;
         failure_tell(run, message, !failed_before);
     } else if (was_added && *parts == 0) {
-        deployed_record(run, message->entry->name, message->sequence);
+        run_record(run, STATE_DEPLOYED,
+                   &(struct state_certificate){.name = message->entry->name,
+                                               .deployed_sequence = message->sequence});
         run_tell(run, &(struct news){.kind = NEWS_DEPLOYED,
                                      .name = message->entry->name,
                                      .sequence = message->sequence});

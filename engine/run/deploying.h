@@ -42,8 +42,6 @@ void deploying_begin(struct run *run);
 /* A new certificate is live. */
 void deploying_add(struct run *run, const struct manifest_entry *entry, unsigned sequence);
 void deploying_handle(struct run *run, const struct deployed_message *message);
-/* MAIN_STATE: that a certificate is deployed is noted, or could not be. Takes the message over. */
-void deploying_recorded(struct run *run, struct message *message);
 /* There will be no more certificates: MAIN_DEPLOYER_END comes when all is deployed. */
 void deploying_close(struct run *run);
 /* MAIN_DEPLOYER_END has come. */

@@ -48,7 +48,14 @@ static bool lock_take(struct run *run, struct error *error)
 
 static bool plan_run(struct run *run, struct error *error)
 {
-    const struct plan_options options = {
+    const struct crl_check_options crl = {
+        .state_folder = run->options->state_folder,
+        .crypto = run->options->crypto,
+        .ca_file = run->options->ca_file,
+        .now = clock_unix(),
+        .fetch = true,
+    };
+    struct plan_options options = {
         .state_folder = run->options->state_folder,
         .mode = run->options->io,
         .now = clock_unix(),
@@ -56,6 +63,9 @@ static bool plan_run(struct run *run, struct error *error)
         .force = run->options->force,
         .want_later = run->manifest->has_acm && run->manifest->aws.drift,
     };
+    if (run->options->register_only == NULL && run->manifest->crl)
+        TRY(crl_check_new(&crl, &run->crl, error));
+    options.crl = run->crl;
     if (run->options->register_only == NULL)
         TRY(plan_make(run->manifest, run->state, &options, &run->plan, error));
     TRY(lanes_make(run->manifest, run->accounts, &run->plan, run->options->register_only,
@@ -220,6 +230,7 @@ static void run_close(struct run *run)
         mailbox_free(&run->box);
     lanes_free(&run->lanes);
     plan_free(&run->plan);
+    crl_check_free(run->crl);
     report_free(run->report);
     if (run->signal_fd >= 0) {
         close(run->signal_fd);
@@ -231,8 +242,10 @@ static void run_close(struct run *run)
 
 static int run_do(struct run *run, struct error *error)
 {
-    if (nothing_to_do(run))
+    if (nothing_to_do(run)) {
+        run_tell_crl_warnings(run);
         return run_finish(run);
+    }
     run_begin(run);
     if (!workers_open(run, error)) {
         run_stop_workers(run);

@@ -13,7 +13,14 @@
 #include <unistd.h>
 
 /* After the first signal, orders under way have so long to end; then they are parked. */
-#define DRAIN_MS 30000
+#define DRAIN_MS         30000
+#define CHANGES_AWAY_MAX 256
+
+struct change_message {
+    struct message message;
+    struct state_change change;
+    struct run *run;
+};
 
 void run_tell(struct run *run, struct news *news)
 {
@@ -25,6 +32,35 @@ void run_warn(struct run *run, const char *name, const char *text)
 {
     struct news news = {.kind = NEWS_WARNING, .name = name, .text = text};
     run_tell(run, &news);
+}
+
+static void change_done(struct state_change *change)
+{
+    struct change_message *message = change->owner;
+    mailbox_post(&message->run->box, &message->message);
+}
+
+void run_record(struct run *run, enum state_change_kind kind,
+                const struct state_certificate *certificate)
+{
+    struct change_message *message = calloc(1, sizeof *message);
+    if (message == NULL)
+        return;
+    message->message.kind = MAIN_STATE;
+    message->run = run;
+    message->change.kind = kind;
+    message->change.certificate = *certificate;
+    message->change.owner = message;
+    message->change.done = change_done;
+    run->away++;
+    state_post(run->state, &message->change);
+}
+
+static void recorded_handle(struct run *run, const struct change_message *message)
+{
+    run->away--;
+    if (!message->change.ok)
+        run_warn(run, message->change.certificate.name, message->change.error.text);
 }
 
 static void news_handle(struct run *run, const struct news_message *message)
@@ -95,7 +131,8 @@ static void mail_handle(struct run *run, struct message *message)
         free(message);
         return;
     case MAIN_STATE:
-        deploying_recorded(run, message);
+        recorded_handle(run, (struct change_message *)message);
+        free(message);
         return;
     case MAIN_WORKER_END:
         worker_ended(run, message);
@@ -175,6 +212,38 @@ static void swap_warning(struct run *run)
         "locked memory (ulimit -l, LimitMEMLOCK=) to 8 MiB");
 }
 
+void run_tell_crl_warnings(struct run *run)
+{
+    size_t count = 0;
+    const char *const *warnings = NULL;
+    if (run->crl != NULL)
+        warnings = crl_check_warnings(run->crl, &count);
+    for (size_t i = 0; i < count; i++)
+        run_warn(run, NULL, warnings[i]);
+}
+
+/* A CA may revoke them all at once: the state takes them by the hundred. */
+static void revocations_begin(struct run *run)
+{
+    for (size_t i = 0; i < run->plan.revoked_count; i++) {
+        const struct plan_revocation *revoked = &run->plan.revoked[i];
+        const char *name = run->manifest->entries[revoked->entry].name;
+        struct news news = {.kind = NEWS_REVOKED,
+                            .name = name,
+                            .text = revoked->reason,
+                            .at = revoked->at,
+                            .url = revoked->url};
+        run_tell(run, &news);
+        run_record(run, STATE_REVOKED,
+                   &(struct state_certificate){.name = name, .revoked_at = revoked->at});
+        while (run->away >= CHANGES_AWAY_MAX) {
+            struct pollfd fd = {.fd = run->box.event_fd, .events = POLLIN};
+            (void)poll(&fd, 1, -1);
+            mail_run(run);
+        }
+    }
+}
+
 void run_begin(struct run *run)
 {
     struct news started = {.kind = NEWS_RUN_STARTED};
@@ -183,6 +252,8 @@ void run_begin(struct run *run)
     for (size_t i = 0; i < run->plan.due_count; i++)
         started.total += !run->plan.due[i].deploy_only;
     run_tell(run, &started);
+    run_tell_crl_warnings(run);
+    revocations_begin(run);
     swap_warning(run);
     if (run->solvers != NULL)
         solvers_clean_leftovers(run->solvers, leftover_warning, run);

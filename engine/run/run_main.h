@@ -13,6 +13,7 @@ struct run {
     const struct accounts *accounts;
     const struct run_options *options;
     struct run_context context;
+    struct crl_check *crl; /* NULL: revocation lists are not looked at */
     struct plan plan;
     struct lanes lanes;
     struct state *state;
@@ -36,6 +37,8 @@ struct run {
     bool broken;   /* a worker had to give up */
 };
 
+/* What was in the way of looking at revocation lists. */
+void run_tell_crl_warnings(struct run *run);
 /* Tells what the run is about, and removes what earlier ones left: before any worker starts. */
 void run_begin(struct run *run);
 /* Runs until every worker and the deploy hooks have ended. */
@@ -50,5 +53,10 @@ void run_mail_drop(struct run *run);
 /* To the report. `name` may be NULL. */
 void run_tell(struct run *run, struct news *news);
 void run_warn(struct run *run, const char *name, const char *text);
+
+/* Puts a certificate's change into the state, whose name must outlive the run. A failure is a
+ * warning. Without memory the next run finds out again. */
+void run_record(struct run *run, enum state_change_kind kind,
+                const struct state_certificate *certificate);
 
 #endif

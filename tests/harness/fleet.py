@@ -36,6 +36,7 @@ class Fleet:
         self.limits = {"requests-per-second": 0}
         self.crypto = None
         self.aws = {}
+        self.revocation = None
         self.state = self.folder / "state"
         self.manifest = self.folder / "fleet.yaml"
         self.events = self.folder / "events.jsonl"
@@ -52,6 +53,8 @@ class Fleet:
             manifest["crypto"] = self.crypto
         if self.aws:
             manifest["aws"] = self.aws
+        if self.revocation:
+            manifest["revocation"] = self.revocation
         if self.solvers:
             manifest["solvers"] = self.solvers
         self.manifest.write_text(json.dumps(manifest, indent=1))

@@ -16,7 +16,7 @@ struct program_options {
     const char *name; /* in URLs and in the certificate; NULL: localhost */
     const char *root_file;
     const char *dns, *resolve_all_to;
-    const char *crl_url_base; /* NULL: certificates point to nothing */
+    const char *crl_url_base;      /* NULL: certificates point to nothing */
     json_t *weather;               /* NULL: calm */
     struct acme_eab_key *eab_keys; /* grown by realloc; texts in the arena */
     size_t eab_count;
