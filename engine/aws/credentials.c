@@ -2,14 +2,18 @@
  * that ask. No lock is held while they are fetched: those of a role are asked of its source
  * profile, which has its own place here. */
 #include "aws/credentials_fetch.h"
+#include "base/clock.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define REFRESH_BEFORE_S ((int64_t)300)
-/* A failure is told again for so long, so that thousands of calls do not each wait for it. */
-#define FAILURE_KEPT_S 5
+/* A failure is told again for so long after it, so that thousands of calls do not each wait for it,
+ * and for longer when it took long (a credential_process that hangs takes a minute): whoever waits
+ * for one profile keeps the others waiting too. */
+#define FAILURE_KEPT_S     5
+#define FAILURE_KEPT_TIMES 5
 
 /* Whose credentials an entry holds. */
 enum entry_role {
@@ -167,6 +171,21 @@ static void entry_put(struct entry *entry, struct aws_credentials *fetched, int6
         fetched->expires_at - (life < 2 * REFRESH_BEFORE_S ? life / 2 : REFRESH_BEFORE_S);
 }
 
+static bool fetch_usable(struct aws_profiles *profiles, const struct source *source, int64_t now,
+                         struct aws_credentials *ret_fetched, struct error *error)
+{
+    struct aws_credentials fetched = {0};
+    TRY(credentials_fetch(profiles, source, now, &fetched, error));
+    if (fetched.expires_at != 0 && fetched.expires_at <= now) {
+        aws_credentials_free(&fetched);
+        return error_set(error, ERROR_CONFIG,
+                         "the AWS credentials that came have ended already, by this machine's "
+                         "clock: set it, or renew them where they come from");
+    }
+    *ret_fetched = fetched;
+    return true;
+}
+
 /* With the lock held, which is left while fetching. */
 static void entry_fetch(struct aws_profiles *profiles, struct entry *entry,
                         const struct asked *asked, int64_t now)
@@ -176,19 +195,21 @@ static void entry_fetch(struct aws_profiles *profiles, struct entry *entry,
     struct source source = {0};
     struct error error;
     bool again = entry->fetched > 0;
+    int64_t start_ms = clock_monotonic_ms();
     entry->fetching = true;
     pthread_mutex_unlock(&cache->lock);
     bool ok = asked_source(profiles, asked, &source, &error);
     source.again = again;
-    ok = ok && credentials_fetch(profiles, &source, now, &fetched, &error);
+    ok = ok && fetch_usable(profiles, &source, now, &fetched, &error);
     pthread_mutex_lock(&cache->lock);
     entry->fetching = false;
     entry->fetched++;
     if (ok) {
         entry_put(entry, &fetched, now);
     } else {
+        int64_t took_s = (clock_monotonic_ms() - start_ms) / 1000;
         entry->failure = error;
-        entry->failure_until = now + FAILURE_KEPT_S;
+        entry->failure_until = now + took_s + FAILURE_KEPT_S + FAILURE_KEPT_TIMES * took_s;
     }
     pthread_cond_broadcast(&cache->changed);
 }

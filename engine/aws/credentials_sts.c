@@ -1,11 +1,10 @@
 /* Roles, assumed by the Security Token Service (docs.aws.amazon.com/STS, API reference: AssumeRole,
  * AssumeRoleWithWebIdentity). */
 #include "aws/credentials_fetch.h"
+#include "aws/failure.h"
 #include "aws/fetch.h"
-#include "aws/sign.h"
 #include "aws/xml.h"
 #include "base/clock.h"
-#include "base/printable.h"
 #include "io/file.h"
 
 #include <stdio.h>
@@ -18,7 +17,7 @@
 #define WEB_TOKEN_MAX   ((size_t)20000) /* API reference, WebIdentityToken */
 #define DURATION_MAX    43200
 #define REGION_FALLBACK "us-east-1"
-#define SKEW_MIN_S      60 /* AWS takes five minutes; less is not the clock's fault */
+#define SKEW_MIN_S      60 /* less may be the way there and back */
 
 /* One call. */
 struct assume {
@@ -34,10 +33,10 @@ struct assume {
 
 /* STS's answer that is no success. */
 struct refusal {
-    char code[96];
-    char message[256];
-    int64_t skew_s; /* how far the server's clock is before ours */
-    long status;
+    struct aws_failure failure;
+    int64_t skew_s; /* how far the server's clock is before ours; 0 when it is not known */
+    int64_t off_s;  /* and before the time that was signed */
+    long status;    /* 0: none, it was a success */
 };
 
 static void assume_free(struct assume *assume)
@@ -207,16 +206,14 @@ static bool send(const struct assume *assume, int64_t now, struct fetch_reply *r
     return ok;
 }
 
-/* The arena that held the answer is freed without being wiped. */
-static void element_wipe(const struct xml_element *root, const char *path)
+static int64_t skew_of(const struct fetch_reply *reply, int64_t now)
 {
-    struct span text = xml_text(root, path);
-    if (text.len > 0)
-        explicit_bzero((char *)(uintptr_t)text.data, text.len);
+    return reply->date != 0 ? reply->date - now : 0;
 }
 
-static bool credentials_read(const struct xml_element *result, struct aws_credentials *ret,
-                             struct error *error)
+/* The end of the credentials is by AWS's clock, and is kept by this machine's. */
+static bool credentials_read(const struct xml_element *result, int64_t skew_s,
+                             struct aws_credentials *ret, struct error *error)
 {
     struct credentials_text text = {
         .key_id = xml_text(result, "Credentials/AccessKeyId"),
@@ -225,22 +222,13 @@ static bool credentials_read(const struct xml_element *result, struct aws_creden
     };
     if (!time_parse_rfc3339(xml_text(result, "Credentials/Expiration"), &text.expires_at))
         return error_set(error, ERROR_PROTOCOL, "STS answered without a time when they end");
-    bool ok = credentials_make(&text, "STS's answer", ret, error);
-    element_wipe(result, "Credentials/SecretAccessKey");
-    element_wipe(result, "Credentials/SessionToken");
-    return ok;
+    if (skew_s > SKEW_MIN_S || skew_s < -SKEW_MIN_S)
+        text.expires_at -= skew_s;
+    return credentials_make(&text, "STS's answer", ret, error);
 }
 
-static void refusal_read(const struct xml_element *root, struct refusal *refusal)
-{
-    (void)printable_copy(xml_text(root, "Error/Code"), refusal->code, sizeof refusal->code);
-    (void)printable_copy(xml_text(root, "Error/Message"), refusal->message,
-                         sizeof refusal->message);
-}
-
-/* True with the credentials, or with the refusal's status not 0. */
-static bool reply_read(const struct assume *assume, const struct fetch_reply *reply,
-                       struct aws_credentials *ret, struct refusal *refusal, struct error *error)
+static bool success_read(const struct assume *assume, const struct fetch_reply *reply,
+                         struct aws_credentials *ret, struct error *error)
 {
     const char *path = is_signed(assume) ? "AssumeRoleResult" : "AssumeRoleWithWebIdentityResult";
     struct arena arena CLEANUP(arena_free);
@@ -248,35 +236,48 @@ static bool reply_read(const struct assume *assume, const struct fetch_reply *re
     struct error malformed; /* it may quote the text */
     arena_init(&arena);
     bool parsed = xml_parse(buf_span(&reply->body), &arena, &root, &malformed);
-    if (reply->status != 200) {
-        *refusal = (struct refusal){.status = reply->status};
-        refusal->skew_s = reply->date != 0 ? reply->date - assume->now : 0;
-        if (parsed)
-            refusal_read(root, refusal);
-        return true;
-    }
     const struct xml_element *result = parsed ? xml_find(root, path) : NULL;
-    if (result == NULL)
-        return error_set(error, ERROR_PROTOCOL, "STS's answer is not the XML that it should be");
-    return credentials_read(result, ret, error);
+    bool ok = result != NULL ? credentials_read(result, skew_of(reply, assume->now), ret, error)
+                             : error_set(error, ERROR_PROTOCOL,
+                                         "STS's answer is not the XML that it should be");
+    if (parsed)
+        xml_wipe(root);
+    return ok;
+}
+
+/* True with the credentials, or with the refusal's status not 0. `now`: what was signed. */
+static bool reply_read(const struct assume *assume, const struct fetch_reply *reply, int64_t now,
+                       struct aws_credentials *ret, struct refusal *refusal, struct error *error)
+{
+    if (reply->status == 200)
+        return success_read(assume, reply, ret, error);
+    const struct http_response response = {.body = buf_span(&reply->body)};
+    aws_failure_read(&response, &refusal->failure);
+    refusal->status = reply->status;
+    refusal->skew_s = skew_of(reply, assume->now);
+    refusal->off_s = skew_of(reply, now);
+    return true;
 }
 
 static bool is_code(const struct refusal *refusal, const char *code)
 {
-    return strcmp(refusal->code, code) == 0;
+    return strcmp(refusal->failure.code, code) == 0;
+}
+
+static bool is_outcome(const struct refusal *refusal, enum aws_outcome outcome)
+{
+    return refusal->status != 0 &&
+           aws_failure_outcome(&refusal->failure, refusal->status, refusal->off_s) == outcome;
 }
 
 static bool is_expired(const struct refusal *refusal)
 {
-    return is_code(refusal, "ExpiredToken") || is_code(refusal, "ExpiredTokenException");
+    return is_outcome(refusal, AWS_EXPIRED);
 }
 
 static bool is_skewed(const struct refusal *refusal)
 {
-    bool far = refusal->skew_s > SKEW_MIN_S || refusal->skew_s < -SKEW_MIN_S;
-    return far && (is_code(refusal, "SignatureDoesNotMatch") ||
-                   is_code(refusal, "RequestExpired") || is_code(refusal, "RequestTimeTooSkewed") ||
-                   is_code(refusal, "InvalidSignatureException"));
+    return refusal->skew_s != 0 && is_outcome(refusal, AWS_SKEWED);
 }
 
 /* What the operator can do about it. */
@@ -308,18 +309,21 @@ static const char *advice(const struct refusal *refusal, bool with_token)
 static bool refusal_error(const struct assume *assume, const struct refusal *refusal,
                           struct error *error)
 {
-    bool passes = refusal->status >= 500 || refusal->status == 429 ||
-                  is_code(refusal, "Throttling") || is_code(refusal, "ThrottlingException");
+    const struct aws_failure *failure = &refusal->failure;
+    bool passes = refusal->status >= 500 || is_outcome(refusal, AWS_THROTTLED);
     const char *words = advice(refusal, !is_signed(assume));
     enum error_kind kind = passes ? ERROR_NETWORK : ERROR_CONFIG;
+    char id[sizeof failure->request_id + 16] = "";
+    if (failure->request_id[0] != '\0')
+        snprintf(id, sizeof id, " (request %s)", failure->request_id);
     if (is_skewed(refusal))
         return error_set(error, kind,
-                         "this machine's clock is %lld s %s AWS's: set the clock (STS said %s)",
+                         "this machine's clock is %lld s %s AWS's: set the clock (STS said %s)%s",
                          (long long)(refusal->skew_s > 0 ? refusal->skew_s : -refusal->skew_s),
-                         refusal->skew_s > 0 ? "behind" : "ahead of", refusal->code);
-    if (refusal->code[0] == '\0')
+                         refusal->skew_s > 0 ? "behind" : "ahead of", failure->code, id);
+    if (failure->code[0] == '\0')
         return error_set(error, kind, "%s answered with %ld", assume->url, refusal->status);
-    return error_set(error, kind, "STS said %s: %s%s%s%s", refusal->code, refusal->message,
+    return error_set(error, kind, "STS said %s%s: %s%s%s%s", failure->code, id, failure->words,
                      words != NULL ? " (" : "", words != NULL ? words : "",
                      words != NULL ? ")" : "");
 }
@@ -330,7 +334,7 @@ static bool call(const struct assume *assume, int64_t now, struct aws_credential
     struct fetch_reply reply;
     *refusal = (struct refusal){0};
     TRY(send(assume, now, &reply, error));
-    bool ok = reply_read(assume, &reply, ret, refusal, error);
+    bool ok = reply_read(assume, &reply, now, ret, refusal, error);
     fetch_reply_free(&reply);
     return ok;
 }

@@ -173,6 +173,8 @@ bool xml_parse(struct span text, struct arena *arena, struct xml_element **ret_r
     XML_ParserFree(reader.parser);
     if (ok)
         *ret_root = reader.root;
+    else
+        xml_wipe(reader.root); /* nobody else can, and it may hold a secret */
     return ok;
 }
 

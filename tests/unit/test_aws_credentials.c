@@ -138,6 +138,20 @@ static void a_process_that_fails_says_why(void)
     }
 }
 
+/* A command that hangs takes a minute to fail, and thousands of calls must not wait for it one
+ * after the other: the failure is kept from its end on, not from its beginning. */
+static void a_failure_that_took_long_is_kept_for_longer(void)
+{
+    command_open("sleep 2; exit 1");
+    check_refused("p", ERROR_CONFIG, "exit code 1");
+    struct aws_credentials credentials;
+    struct error error;
+    CHECK(!aws_credentials_get(fixture.profiles, "p", AWS_NOW + 15, &credentials, &error));
+    CHECK_CONTAINS(error.text, "exit code 1");
+    CHECK_INT(command_runs(), 1);
+    aws_fixture_close(&fixture);
+}
+
 static void *ask(void *context)
 {
     (void)context;
@@ -276,6 +290,27 @@ static void an_instance_without_role_says_so(void)
     server_stop(server);
 }
 
+static void credentials_that_have_ended_are_refused_with_words(void)
+{
+    static const struct route routes[] = {{"/creds", JSON(GOOD_JSON), THEN_CLOSE, 0}};
+    struct server *server = serve(routes, 1);
+    aws_fixture_open(
+        &fixture,
+        ENVIRONMENT(variable(0, "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:%d/creds",
+                             server->port)),
+        NULL, NULL);
+    for (int64_t i = 0; i < 2; i++) {
+        struct aws_credentials credentials;
+        struct error error = {0};
+        CHECK(!aws_credentials_get(fixture.profiles, NULL, EXPIRES_AT + i, &credentials, &error));
+        CHECK_CONTAINS(error.text, "have ended already");
+        CHECK_INT(error.kind, ERROR_CONFIG);
+    }
+    CHECK_INT(atomic_load(&server->requests), 1);
+    aws_fixture_close(&fixture);
+    server_stop(server);
+}
+
 /* STS. */
 
 static const char roles[] = "[profile base]\naws_access_key_id = AKIDBASE\n"
@@ -303,6 +338,25 @@ static void a_role_is_assumed(void)
     check_key("env", AWS_NOW, "ASIAROLE", EXPIRES_AT);
     check_head(server, "Credential=AKIDENV/20251124/us-east-1/sts/");
     check_refused("bad", ERROR_CONFIG, "duration_seconds is no number");
+    aws_fixture_close(&fixture);
+    server_stop(server);
+}
+
+/* This machine's clock is two hours ahead: by it the role's credentials would have ended an hour
+ * before they came. */
+static void a_role_ends_by_this_machines_clock(void)
+{
+    static const struct route routes[] = {
+        {"/",
+         "HTTP/1.1 200 OK\r\nDate: Mon, 24 Nov 2025 16:00:00 GMT\r\nConnection: "
+         "close\r\n\r\n" GOOD_XML("AssumeRole"),
+         THEN_CLOSE, 0}};
+    struct server *server = serve(routes, 1);
+    aws_fixture_open(
+        &fixture,
+        ENVIRONMENT(variable(0, "AWS_ENDPOINT_URL_STS=http://127.0.0.1:%d", server->port)), roles,
+        NULL);
+    check_key("role", AWS_NOW + 7200, "ASIAROLE", EXPIRES_AT + 7200);
     aws_fixture_close(&fixture);
     server_stop(server);
 }
@@ -355,8 +409,21 @@ static void refusals_of_sts_say_what_to_do(void)
     check_sts(ANSWER("403 Forbidden", "text/xml", REFUSAL("ExpiredToken", "no")), ERROR_CONFIG,
               "sign in anew");
     check_sts("HTTP/1.1 403 Forbidden\r\nDate: Mon, 24 Nov 2025 16:20:00 GMT\r\n"
-              "Connection: close\r\n\r\n" REFUSAL("SignatureDoesNotMatch", "no"),
+              "Connection: close\r\n\r\n" REFUSAL("RequestExpired", "no"),
               ERROR_CONFIG, "this machine's clock is 1200 s behind AWS's");
+    /* By the server's clock the signature is wrong as well: then it is not the clock. */
+    check_sts("HTTP/1.1 403 Forbidden\r\nDate: Mon, 24 Nov 2025 16:20:00 GMT\r\n"
+              "Connection: close\r\n\r\n" REFUSAL("SignatureDoesNotMatch", "no"),
+              ERROR_CONFIG, "the secret access key is wrong");
+    check_sts(ANSWER("403 Forbidden", "text/xml",
+                     REFUSAL("SignatureDoesNotMatch",
+                             "No match.\n\nThe Canonical String for this request should have "
+                             "been\n'x-amz-security-token:HIDDEN'")),
+              ERROR_CONFIG, "STS said SignatureDoesNotMatch: No match. (");
+    check_sts(ANSWER("403 Forbidden", "text/xml",
+                     "<ErrorResponse><Error><Code>AccessDenied</Code></Error>"
+                     "<RequestId>r-1</RequestId></ErrorResponse>"),
+              ERROR_CONFIG, "STS said AccessDenied (request r-1): ");
     check_sts(ANSWER("503 Busy", "text/plain", "x"), ERROR_NETWORK, "answered with 503");
     check_sts(ANSWER("200 OK", "text/xml", "<HIDDEN"), ERROR_PROTOCOL, "is not the XML");
     check_sts(ANSWER("200 OK", "text/xml", "<AssumeRoleResponse/>"), ERROR_PROTOCOL,
@@ -386,12 +453,15 @@ static const struct test tests[] = {
     TEST(a_process_gives_credentials_until_they_end),
     TEST(what_is_about_to_end_is_used_when_nothing_new_comes),
     TEST(a_process_that_fails_says_why),
+    TEST(a_failure_that_took_long_is_kept_for_longer),
     TEST(many_threads_make_one_fetch),
     TEST(a_container_gives_credentials),
     TEST(containers_are_asked_at_safe_places_only),
     TEST(an_instance_gives_credentials_and_its_region),
     TEST(an_instance_without_role_says_so),
+    TEST(credentials_that_have_ended_are_refused_with_words),
     TEST(a_role_is_assumed),
+    TEST(a_role_ends_by_this_machines_clock),
     TEST(a_web_identity_assumes_a_role_without_a_signature),
     TEST(refusals_of_sts_say_what_to_do),
     TEST(commands_are_split_as_by_a_shell),
