@@ -5,7 +5,7 @@
 
 #include "aws/client.h"
 
-#define AWS_WORDS_MAX 240
+#define AWS_WORDS_MAX 400 /* an AccessDenied names caller, action, resource and reason */
 
 /* An answer that is not 2xx. Texts are printable, cut, and "" when there is none. */
 struct aws_failure {

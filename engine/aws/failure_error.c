@@ -56,14 +56,28 @@ static void credentials_advice(const struct aws_failed_call *call, char *advice)
                  call->key_id);
 }
 
+/* One call may need several actions (acm:AddTagsToCertificate with ImportCertificate, kms:Decrypt
+ * with GetObject): AWS names the one that is missing. */
+static void denied_advice(const struct aws_failed_call *call, char *advice)
+{
+    static const char before[] = "not authorized to perform: ";
+    const char *found = strstr(call->failure->words, before);
+    const char *action = found != NULL ? found + sizeof before - 1 : "";
+    size_t len = strspn(action, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-");
+    if (len == 0 || len > 80) {
+        action = call->action;
+        len = strlen(action);
+    }
+    snprintf(advice, ADVICE_MAX,
+             "not allowed; add the IAM action %.*s to the policy of access key %.40s", (int)len,
+             action, call->key_id);
+}
+
 static void advice_write(const struct aws_failed_call *call, char *advice)
 {
-    const char *action = call->action;
     switch (call->outcome) {
     case AWS_DENIED:
-        snprintf(advice, ADVICE_MAX,
-                 "not allowed; add the IAM action %s to the policy of access key %.40s", action,
-                 call->key_id);
+        denied_advice(call, advice);
         break;
     case AWS_UNKNOWN_CREDENTIALS:
         credentials_advice(call, advice);
@@ -120,9 +134,12 @@ void aws_failure_error(const struct aws_failed_call *call, struct error *error)
     if (failure->request_id[0] != '\0')
         snprintf(id, sizeof id, " (request %s)", failure->request_id);
     enum error_kind kind = kind_of(call->outcome);
-    if (failure->code[0] == '\0' && failure->words[0] == '\0')
-        error_set(error, kind, "%s%s%s", where, advice, id);
+    /* AWS's words last: they are what is cut when there is no room for all. */
+    if (failure->words[0] != '\0')
+        error_set(error, kind, "%s%s; AWS says %s%s: \"%s\"", where, advice, failure->code, id,
+                  failure->words);
+    else if (failure->code[0] != '\0')
+        error_set(error, kind, "%s%s; AWS says %s%s", where, advice, failure->code, id);
     else
-        error_set(error, kind, "%s%s; AWS says %s%s\"%s\"%s", where, advice, failure->code,
-                  failure->words[0] != '\0' ? ": " : " ", failure->words, id);
+        error_set(error, kind, "%s%s%s", where, advice, id);
 }

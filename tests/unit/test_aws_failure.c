@@ -98,6 +98,15 @@ static void the_quoted_request_is_cut_off(void)
     }
 }
 
+/* A long sentence's reason stands at its end. */
+static void long_words_are_kept(void)
+{
+    char body[600];
+    snprintf(body, sizeof body, "{\"__type\":\"AccessDeniedException\",\"message\":\"%0300d end\"}",
+             0);
+    CHECK_CONTAINS(read_body(body).words, " end");
+}
+
 static void check_error(enum aws_outcome outcome, const char *code, const char *words,
                         const char *part, enum error_kind kind)
 {
@@ -129,6 +138,14 @@ static void errors_say_what_to_do(void)
 {
     check_error(AWS_DENIED, "AccessDeniedException", "User: x is not authorized",
                 "add the IAM action acm:ImportCertificate to the policy", ERROR_CONFIG);
+    check_error(AWS_DENIED, "AccessDeniedException",
+                "User: x is not authorized to perform: acm:AddTagsToCertificate on resource: y",
+                "add the IAM action acm:AddTagsToCertificate to the policy", ERROR_CONFIG);
+    check_error(AWS_DENIED, "AccessDeniedException",
+                "User: arn:aws:sts::123456789012:assumed-role/certmill-certificate-import/certmill "
+                "is not authorized to perform: acm:ImportCertificate on resource: "
+                "arn:aws:acm:eu-west-1:123456789012:certificate/* with an explicit deny",
+                "with an explicit deny", ERROR_CONFIG);
     check_error(AWS_UNKNOWN_CREDENTIALS, "InvalidSignatureException", "no match",
                 "the secret access key is not that of access key AKIAEXAMPLE", ERROR_CONFIG);
     check_error(AWS_UNKNOWN_CREDENTIALS, "UnrecognizedClientException", "unknown",
@@ -185,6 +202,7 @@ static const struct test tests[] = {
     TEST(xml_bodies_are_read),
     TEST(what_is_no_error_body_leaves_the_status),
     TEST(the_quoted_request_is_cut_off),
+    TEST(long_words_are_kept),
     TEST(errors_say_what_to_do),
     TEST(requests_find_their_hosts),
 };
