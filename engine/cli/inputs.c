@@ -54,6 +54,16 @@ static bool read_as(const struct command_options *options,
     return usable;
 }
 
+/* The accounts have secrets, and so has who fetches them. */
+static bool secrets_ready(void)
+{
+    struct error error;
+    if (crypto_secure_heap_make(0, &error))
+        return true;
+    message_error(&error);
+    return false;
+}
+
 bool inputs_read(const struct command_options *options, struct inputs *ret_inputs)
 {
     return inputs_read_text(options, (struct span){0}, ret_inputs);
@@ -70,7 +80,9 @@ bool inputs_read_text(const struct command_options *options, struct span text,
         .fetch = accounts_source_fetch,
         .fetch_context = &source,
     };
-    return read_as(options, &manifest_options, ret_inputs) && profiles_make(ret_inputs);
+    *ret_inputs = (struct inputs){0};
+    return secrets_ready() && read_as(options, &manifest_options, ret_inputs) &&
+           profiles_make(ret_inputs);
 }
 
 bool inputs_read_manifest(const struct command_options *options, struct inputs *ret_inputs)

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "cli/harden.h"
+#include "cli/inputs.h"
 #include "state/state.h"
 
 #include <errno.h>
@@ -106,6 +107,35 @@ static void check_names_what_is_there(void)
               "standard input: 2 certificates, 1 account, no errors\n");
     check_ran(shell("certmill check m.yaml > /dev/full"), 1,
               "certmill: writing to standard output: No space left on device\n");
+}
+
+/* In a process of its own, as the secure heap is there once and for all. */
+static void secrets_child(void)
+{
+    struct crypto_secure_heap heap;
+    struct inputs inputs;
+    const struct command_options options = {.manifest = scratch_path(&scratch, "m.yaml")};
+    crypto_secure_heap(&heap);
+    CHECK_INT(heap.bytes, 0);
+    CHECK(inputs_read(&options, &inputs));
+    crypto_secure_heap(&heap);
+    CHECK(heap.used > 0);
+    inputs_free(&inputs);
+    exit(0);
+}
+
+static void secrets_of_the_accounts_are_on_the_secure_heap(void)
+{
+    int status;
+    file_put("accounts.yaml", 0600, ACCOUNTS);
+    file_put("m.yaml", 0600, "version: 1\naccounts: accounts.yaml\ncertificates: []\n");
+    fflush(stdout);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0)
+        secrets_child();
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 static void check_names_every_mistake_and_no_secret(void)
@@ -314,6 +344,7 @@ static const struct test tests[] = {
     TEST(help_and_version_go_to_standard_output),
     TEST(lost_output_is_an_error),
     TEST(check_names_what_is_there),
+    TEST(secrets_of_the_accounts_are_on_the_secure_heap),
     TEST(a_ca_file_must_hold_certificates),
     TEST(check_names_every_mistake_and_no_secret),
 };
