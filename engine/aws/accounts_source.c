@@ -81,14 +81,16 @@ static bool place_fetch(struct aws_profiles *profiles, const struct accounts_sou
     return false;
 }
 
-bool accounts_source_fetch(void *context, const char *url, struct buf *text, struct buf *etag,
-                           struct error *error)
+bool accounts_source_fetch(void *context, const char *url, const char *profile, struct buf *text,
+                           struct buf *etag, struct error *error)
 {
-    const struct accounts_source *source = context;
+    struct accounts_source source = *(const struct accounts_source *)context;
     struct aws_profiles *profiles = NULL;
     struct place place = {0};
+    if (source.profile == NULL)
+        source.profile = profile;
     bool ok = place_read(url, &place, error) && aws_profiles_new(NULL, &profiles, error) &&
-              place_fetch(profiles, source, &place, text, etag, error);
+              place_fetch(profiles, &source, &place, text, etag, error);
     if (profiles != NULL)
         aws_profiles_free(profiles);
     return ok || error_prefix(error, "accounts file %.300s: ", url);

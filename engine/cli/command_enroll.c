@@ -103,7 +103,8 @@ static int enroll(struct enrolling *enrolling, struct error *error)
     struct run_setup setup CLEANUP(run_setup_free) = {0};
     struct command_options options = *enrolling->options;
     options.manifest = enrolling->file.path;
-    options.accounts_file = NULL; /* the manifest has it */
+    options.accounts_file = NULL; /* the manifest has it, and the profile that fetches it */
+    options.profile = NULL;
     options.only = enrolling->enrolment.name;
     /* All of the operator's mistakes show before anything is written or sent. */
     if (!run_setup_make_text(&options, buf_span(&enrolling->after), &setup))

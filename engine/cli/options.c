@@ -188,13 +188,15 @@ static bool enroll_complete(struct parser *parser)
         return parser_error(parser, "--account is missing");
     if (options->domains == NULL)
         return parser_error(parser, "--domains is missing");
-    if (options->no_import &&
-        (options->arn != NULL || options->profile != NULL || options->region != NULL))
-        return parser_error(parser, "--no-import and --%s exclude each other",
-                            options->arn != NULL       ? "arn"
-                            : options->profile != NULL ? "profile"
-                                                       : "region");
-    return true;
+    /* Profile and region are for an accounts file on S3 as well. */
+    bool is_on_s3 = span_starts(span_of(options->accounts_file), "s3://");
+    const char *import = options->arn != NULL       ? "arn"
+                         : is_on_s3                 ? NULL
+                         : options->profile != NULL ? "profile"
+                         : options->region != NULL  ? "region"
+                                                    : NULL;
+    return !options->no_import || import == NULL ||
+           parser_error(parser, "--no-import and --%s exclude each other", import);
 }
 
 static bool aws_operands(struct parser *parser, size_t count, char **operands)

@@ -120,10 +120,26 @@ static bool entry_put(struct yaml_document *document, const struct enrolment *en
            put_key(document, entry, enrolment) && put_target(document, entry, enrolment);
 }
 
+/* A new manifest's accounts file, with the profile that later runs need to fetch it from S3. */
+static bool accounts_put_new(struct yaml_document *document, const struct enrolment *enrolment)
+{
+    yaml_node root = yaml_root(document);
+    TRY(put_text(document, root, "accounts", enrolment->accounts_file));
+    if (enrolment->profile == NULL || !span_starts(span_of(enrolment->accounts_file), "s3://"))
+        return true;
+    yaml_node aws = yaml_get(document, root, "aws");
+    if (aws == 0) {
+        aws = yaml_mapping_new(document);
+        TRY(yaml_put(document, root, "aws", aws));
+    }
+    return put_text(document, aws, "accounts-profile", enrolment->profile);
+}
+
 /* One manifest has one accounts file. */
-static bool accounts_put(struct yaml_document *document, const char *accounts_file,
+static bool accounts_put(struct yaml_document *document, const struct enrolment *enrolment,
                          struct error *error)
 {
+    const char *accounts_file = enrolment->accounts_file;
     struct span known = yaml_text(document, yaml_get(document, yaml_root(document), "accounts"));
     if (known.len > 0 && accounts_file != NULL && !span_is(known, accounts_file))
         return error_set(error, ERROR_CONFIG,
@@ -136,7 +152,7 @@ static bool accounts_put(struct yaml_document *document, const char *accounts_fi
         return error_set(error, ERROR_CONFIG,
                          "--accounts is missing: the first enrolment needs to know the accounts "
                          "file");
-    return put_text(document, yaml_root(document), "accounts", accounts_file) ||
+    return accounts_put_new(document, enrolment) ||
            error_set(error, ERROR_MEMORY, "no memory for the enrolment");
 }
 
@@ -156,7 +172,7 @@ bool enrolled_put(struct span text, const struct enrolment *enrolment, struct bu
     if (yaml_get(document, yaml_root(document), "version") == 0 &&
         !put_text(document, yaml_root(document), "version", "1"))
         return error_set(error, ERROR_MEMORY, "no memory for the enrolment");
-    TRY(accounts_put(document, enrolment->accounts_file, error));
+    TRY(accounts_put(document, enrolment, error));
     if (!entry_put(document, enrolment, &is_new))
         return error_set(error, ERROR_MEMORY, "no memory for the enrolment");
     TRY(text_write(document, out, error));

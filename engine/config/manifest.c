@@ -150,14 +150,14 @@ static bool file_parse(struct config_input *input, struct manifest_reading *read
 
 /* It is never on disk: what was fetched is wiped when it is read. */
 static bool accounts_fetch_read(const struct manifest_options *options, const char *url,
-                                struct accounts *accounts, struct diagnostics *diagnostics,
-                                struct error *error)
+                                const char *profile, struct accounts *accounts,
+                                struct diagnostics *diagnostics, struct error *error)
 {
     struct buf text CLEANUP(buf_free);
     struct buf etag CLEANUP(buf_free);
     buf_init_secret(&text, ACCOUNTS_BYTES_MAX);
     buf_init(&etag, ETAG_BYTES_MAX);
-    TRY(options->fetch(options->fetch_context, url, &text, &etag, error));
+    TRY(options->fetch(options->fetch_context, url, profile, &text, &etag, error));
     accounts_parse(url, buf_span(&text), accounts, diagnostics);
     accounts->etag = arena_text(&accounts->arena, buf_span(&etag));
     return accounts->etag != NULL ||
@@ -179,7 +179,8 @@ static bool accounts_load(const struct manifest_options *options, const struct m
     if (is_on_s3 && options->fetch == NULL)
         diagnostics_error(diagnostics, file, 0, 0, NULL, "a file on S3 cannot be read here");
     else if (is_on_s3)
-        TRY(accounts_fetch_read(options, file, accounts, diagnostics, error));
+        TRY(accounts_fetch_read(options, file, manifest->aws.accounts_profile, accounts,
+                                diagnostics, error));
     else if (file != NULL)
         TRY(accounts_read(file, accounts, diagnostics, error));
     *ret_broken = diagnostics->errors != errors;

@@ -87,10 +87,11 @@ struct manifest_limits {
 };
 
 struct manifest_aws {
-    double imports_per_second;   /* an account and region; 1 by default */
-    unsigned imports_per_year;   /* likewise, for warnings: 5000 by default */
-    unsigned certificates_limit; /* likewise: 2500 */
-    bool drift;                  /* look whether ACM still holds what was imported; true */
+    double imports_per_second;    /* an account and region; 1 by default */
+    unsigned imports_per_year;    /* likewise, for warnings: 5000 by default */
+    unsigned certificates_limit;  /* likewise: 2500 */
+    bool drift;                   /* look whether ACM still holds what was imported; true */
+    const char *accounts_profile; /* for an accounts file on S3; NULL: the default one */
 };
 
 struct manifest {
@@ -109,10 +110,10 @@ struct manifest {
     size_t count;
 };
 
-/* Fetches an accounts file that is not on disk, from "s3://bucket/key". Appends to both buffers;
- * `text` is a secret one. */
-typedef bool accounts_fetch(void *context, const char *url, struct buf *text, struct buf *etag,
-                            struct error *error);
+/* Fetches an accounts file that is not on disk, from "s3://bucket/key". `profile` is the manifest's
+ * AWS profile for it, or NULL. Appends to both buffers; `text` is a secret one. */
+typedef bool accounts_fetch(void *context, const char *url, const char *profile, struct buf *text,
+                            struct buf *etag, struct error *error);
 
 struct manifest_options {
     const char *file;          /* "-": standard input */

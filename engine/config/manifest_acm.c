@@ -356,14 +356,21 @@ static bool read_drift(struct config_input *input, const struct config_field *fi
     return true;
 }
 
+static bool read_accounts_profile(struct config_input *input, const struct config_field *field,
+                                  const struct yaml_item *item, void *target)
+{
+    struct manifest_reading *reading = target;
+    return manifest_profile_read(input, field, item, reading,
+                                 &reading->manifest->aws.accounts_profile);
+}
+
 bool manifest_aws_read(struct config_input *input, const struct config_field *field,
                        const struct yaml_item *item, void *target)
 {
     static const struct config_key keys[] = {
-        {"imports-per-second", read_import_rate},
-        {"imports-per-year", read_year_limit},
-        {"certificates-limit", read_certificates_limit},
-        {"drift", read_drift},
+        {"imports-per-second", read_import_rate},        {"imports-per-year", read_year_limit},
+        {"certificates-limit", read_certificates_limit}, {"drift", read_drift},
+        {"accounts-profile", read_accounts_profile},
     };
     return config_mapping(input, field, item, keys, sizeof keys / sizeof keys[0], target, NULL);
 }

@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness.aws import ACCOUNT, Aws  # noqa: E402
 from harness.case import Case  # noqa: E402
 from harness.certmill import Started  # noqa: E402
+from harness.fleet import account  # noqa: E402
+from harness.load_ca import LoadCa  # noqa: E402
 
 SECRET_HMAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 ACCOUNTS = f"""accounts:
@@ -129,6 +131,30 @@ class AccountsOnS3Test(S3Case):
         self.assertIn(f"{URL} has changed since the last run", other.err)
         kept = json.loads((self.folder / "state" / "accounts.etag").read_text())
         self.assertEqual(kept["file"], URL)
+
+
+class EnrollTest(S3Case):
+    def test_later_runs_fetch_the_file_with_the_profile_of_the_enrolment(self):
+        """The default profile may not read it, and a timer gives no --profile."""
+        ca = LoadCa(self.folder / "ca")
+        self.addCleanup(ca.stop)
+        self.put(json.dumps({"accounts": {"scm_demo": [account(ca.directory)]}}))
+        env = self.aws.profiles(self.folder / "home", {
+            "default": {"region": "us-east-1", "key": self.aws.key(user="poor", allowed=set())},
+            "accounts": {"region": "us-east-1", "key": self.aws.default_key},
+            "other": {"region": "us-east-1", "key": self.aws.key(user="other", allowed=set())}})
+        state = self.folder / "state"
+
+        def certmill(*arguments):
+            run = Started([*arguments, "--state", state, "--ca-file", ca.ca_file], self.folder,
+                          env=env).wait(60)
+            self.assert_code(run, 0)
+        enroll = ["enroll", "--account", "scm_demo", "--no-import", "--accounts", URL]
+        certmill(*enroll, "--domains", "a.example.com", "--profile", "accounts")
+        certmill(*enroll, "--domains", "b.example.com", "--profile", "other")
+        certmill("run", state / "enrolled.yaml")
+        users = {call.key_id for call in self.aws.called(operation="GetObject")}
+        self.assertEqual(users, {self.aws.default_key.key_id})
 
 
 class FailuresTest(S3Case):

@@ -100,12 +100,13 @@ static void settings_have_acms_own_limits(void)
     reading_free(&reading);
     reading_make(&reading, "version: 1\n"
                            "aws: {imports-per-second: 0.25, imports-per-year: 20000,"
-                           " certificates-limit: 9000, drift: false}\n"
+                           " certificates-limit: 9000, drift: false, accounts-profile: scm}\n"
                            "certificates: [a.test]\n");
     CHECK(reading.manifest.aws.imports_per_second == 0.25);
     CHECK_INT(reading.manifest.aws.imports_per_year, 20000);
     CHECK_INT(reading.manifest.aws.certificates_limit, 9000);
     CHECK(!reading.manifest.aws.drift);
+    CHECK_TEXT(reading.manifest.aws.accounts_profile, "scm");
     reading_free(&reading);
 }
 

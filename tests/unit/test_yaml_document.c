@@ -93,6 +93,20 @@ static void an_enrolment_is_put_in(void)
         "  deploy: [{acm: {profile: p}}]\n  account: scm\nlimits: {in-flight: 7}\n");
 }
 
+/* Later runs, from a timer, have no command line that says whose the file is. */
+static void the_profile_of_an_accounts_file_on_s3_is_kept(void)
+{
+    struct enrolment enrolment = {.accounts_file = "s3://b/k",
+                                  .name = "www",
+                                  .account = "scm",
+                                  .domains = "a.example.com",
+                                  .profile = "p"};
+    put("", &enrolment, true, "accounts: s3://b/k\naws:\n  accounts-profile: p\ncertificates:\n");
+    enrolment.profile = "other"; /* is ACM's then */
+    put("accounts: s3://b/k\naws: {accounts-profile: p}\n", &enrolment, true,
+        "aws: {accounts-profile: p}\n");
+}
+
 static void an_enrolment_that_does_not_fit_is_refused(void)
 {
     struct enrolment enrolment = {.name = "www", .account = "scm", .domains = "a.example.com"};
@@ -113,6 +127,7 @@ static const struct test tests[] = {
     TEST(values_are_found_changed_and_written),
     TEST(a_small_buffer_is_an_error),
     TEST(an_enrolment_is_put_in),
+    TEST(the_profile_of_an_accounts_file_on_s3_is_kept),
     TEST(an_enrolment_that_does_not_fit_is_refused),
 };
 
