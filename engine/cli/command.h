@@ -16,6 +16,7 @@ int command_accounts(const struct command_options *options);
 int command_enroll(const struct command_options *options);
 int command_renew(const struct command_options *options);
 int command_revoke(const struct command_options *options);
+int command_adopt(const struct command_options *options);
 int command_aws(const struct command_options *options);
 
 #endif

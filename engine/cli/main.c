@@ -14,17 +14,12 @@ static const struct {
     bool only_prints;
     int (*run)(const struct command_options *options);
 } handlers[] = {
-    {COMMAND_RUN, false, command_run},
-    {COMMAND_ACCOUNTS, false, command_accounts},
-    {COMMAND_ENROLL, false, command_enroll},
-    {COMMAND_RENEW, false, command_renew},
-    {COMMAND_REVOKE, false, command_revoke},
-    {COMMAND_CHECK, true, command_check},
-    {COMMAND_PLAN, true, command_plan},
-    {COMMAND_LIST, true, command_list},
-    {COMMAND_STATUS, true, command_status},
-    {COMMAND_AWS, true, command_aws},
-    {0, false, NULL},
+    {COMMAND_RUN, false, command_run},       {COMMAND_ACCOUNTS, false, command_accounts},
+    {COMMAND_ENROLL, false, command_enroll}, {COMMAND_RENEW, false, command_renew},
+    {COMMAND_REVOKE, false, command_revoke}, {COMMAND_ADOPT, false, command_adopt},
+    {COMMAND_CHECK, true, command_check},    {COMMAND_PLAN, true, command_plan},
+    {COMMAND_LIST, true, command_list},      {COMMAND_STATUS, true, command_status},
+    {COMMAND_AWS, true, command_aws},        {0, false, NULL},
 };
 
 static int command_dispatch(const struct command_options *options)

@@ -249,6 +249,9 @@ static bool operands_take(struct parser *parser, size_t count, char **operands)
         return aws_operands(parser, count, operands);
     case COMMAND_ENROLL:
         return enroll_complete(parser);
+    case COMMAND_ADOPT:
+        options->manifest = count > 0 ? operands[0] : NULL;
+        return true;
     case COMMAND_REVOKE:
         if (options->name == NULL && options->arn == NULL)
             return parser_error(parser, "--name or --arn is missing");

@@ -22,6 +22,7 @@ enum command_id {
     COMMAND_ENROLL,
     COMMAND_RENEW,
     COMMAND_REVOKE,
+    COMMAND_ADOPT,
     COMMAND_AWS,
 };
 

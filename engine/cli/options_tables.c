@@ -10,8 +10,9 @@
 #define ENROLL   (1U << COMMAND_ENROLL)
 #define RENEW    (1U << COMMAND_RENEW)
 #define REVOKE   (1U << COMMAND_REVOKE)
+#define ADOPT    (1U << COMMAND_ADOPT)
 #define AWS      (1U << COMMAND_AWS)
-#define ALL      (RUN | PLAN | CHECK | LIST | STATUS | ACCOUNTS | ENROLL | RENEW | REVOKE | AWS)
+#define ALL      (RUN | PLAN | CHECK | LIST | STATUS | ACCOUNTS | ENROLL | RENEW | REVOKE | ADOPT | AWS)
 #define RUNS     (RUN | ENROLL | RENEW) /* these order certificates */
 
 static const struct command commands[] = {
@@ -161,6 +162,23 @@ static const struct command commands[] = {
         .operands_max = 1,
     },
     {
+        .id = COMMAND_ADOPT,
+        .name = "adopt",
+        .operands = "[MANIFEST]",
+        .summary = "Link certificates that are in ACM already",
+        .description =
+            "Looks for each certificate of the manifest in the accounts and regions of its\n"
+            "ACM targets, by its names, and notes the ARN: the next run imports there\n"
+            "instead of making a new one. Of several with the same names the one that is\n"
+            "in use is taken; where that does not decide, the manifest has to (arn:).\n"
+            "Changes nothing in AWS. The manifest is the one of \"enroll\"\n"
+            "(STATE/enrolled.yaml) when none is named.\n",
+        .examples = "  certmill adopt fleet.yaml\n"
+                    "  certmill adopt fleet.yaml --only 'shop-*' --json\n",
+        .operands_min = 0,
+        .operands_max = 1,
+    },
+    {
         .id = COMMAND_AWS,
         .name = "aws",
         .operands = "whoami|policy [MANIFEST]",
@@ -188,14 +206,14 @@ static const struct option_spec specs[] = {
     {OPTION_ACCOUNTS, 'a', "accounts", "FILE", ALL,
      "the ACME accounts file, or s3://BUCKET/KEY, in place\n"
      "of the one that the manifest names"},
-    {OPTION_STATE, 's', "state", "DIR", RUNS | REVOKE | PLAN | LIST | STATUS | ACCOUNTS,
+    {OPTION_STATE, 's', "state", "DIR", ADOPT | RUNS | REVOKE | PLAN | LIST | STATUS | ACCOUNTS,
      "the state folder, in place of the one that the\n"
      "manifest names (default: " OPTIONS_STATE_DEFAULT ")"},
     {OPTION_MANIFEST, 'm', "manifest", "FILE", STATUS, "the manifest, in place of the operand"},
     {OPTION_CA_FILE, 0, "ca-file", "PEM", RUNS | REVOKE | ACCOUNTS,
      "trust these CA certificates for HTTPS to the ACME\n"
      "servers, in place of the system's"},
-    {OPTION_ONLY, 'o', "only", "GLOB", RUN | PLAN | LIST,
+    {OPTION_ONLY, 'o', "only", "GLOB", ADOPT | RUN | PLAN | LIST,
      "only certificates whose name matches the pattern"},
     {OPTION_FORCE, 'f', "force", NULL, RUN | PLAN, "treat every selected certificate as due"},
     {OPTION_EVENTS, 0, "events", "FILE", RUNS,
@@ -205,7 +223,7 @@ static const struct option_spec specs[] = {
      "auto: a progress line on a terminal, else a line every\n"
      "10 seconds (default); always: the progress line\n"
      "everywhere; never: none"},
-    {OPTION_JSON, 'j', "json", NULL, RUNS | PLAN | LIST | STATUS | ACCOUNTS | AWS,
+    {OPTION_JSON, 'j', "json", NULL, ADOPT | RUNS | PLAN | LIST | STATUS | ACCOUNTS | AWS,
      "print JSON on standard output in place of text"},
     {OPTION_QUIET, 'q', "quiet", NULL, RUNS, "print only warnings and failures"},
     {OPTION_IN_FLIGHT, 0, "in-flight", "N", RUN,

@@ -29,6 +29,7 @@ _certmill_options() {
         echo --accounts --state --ca-file --name --arn --reason --account-key --crypto \
             --provider --property-query --openssl-config --profile --region --help
         ;;
+    adopt) echo --accounts --state --only --json --profile --region --help ;;
     aws) echo --accounts --profile --all --json --help ;;
     esac
 }
@@ -47,7 +48,7 @@ _certmill_files() {
 _certmill() {
     local current=${COMP_WORDS[COMP_CWORD]}
     local previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="run plan check list status accounts enroll renew revoke aws"
+    local commands="run plan check list status accounts enroll renew revoke adopt aws"
     COMPREPLY=()
 
     if ((COMP_CWORD == 1)); then
