@@ -2,6 +2,7 @@
 a DNS server that answers from moto's zones, and the gateway checks, counts and disturbs the calls."""
 
 import json
+import signal
 import sqlite3
 import sys
 import unittest
@@ -180,6 +181,19 @@ class Route53(Case):
         run = self.run_it(code=1, env=self.aws.env(key))
         self.assertIn("route53:ChangeResourceRecordSets", run.out + run.err)
         self.check_clean()
+
+    def test_interrupted_while_route_53_propagates(self):
+        self.start("example.com")
+        self.aws.behaviour.pending = 3
+        self.fleet.certificates = [certificate("www"), certificate("mail")]
+        run = self.fleet.start(env=self.aws.env())
+        self.aws.wait_for(1, operation=WAIT)
+        self.assertEqual(len(self.sets(self.zones["example.com"])), 2)
+        run.signal(signal.SIGINT)
+        run.wait(60)
+        self.check_clean()
+        self.run_it()
+        self.check()
 
     def test_thousand_certificates(self):
         names = [f"zone{number}.test" for number in range(10)]

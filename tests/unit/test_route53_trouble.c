@@ -293,6 +293,19 @@ static void leftovers_that_are_gone_or_changed_do_no_harm(void)
     fake_end(fake);
 }
 
+static void leftovers_do_not_hold_up_the_run(void)
+{
+    struct fake *fake = fake_of("");
+    struct dns_record rows[] = {row("route53/Z1/", ACME "a.test", "1")};
+    fake_fail(fake, "/rrset", AWS_FAILED, false, UINT32_MAX);
+    route53_work_remove(fake->work, &rows[0], fake->now_ms);
+    int64_t began_ms = fake->now_ms;
+    fake_run(fake);
+    CHECK(!rows[0].ok);
+    CHECK(fake->now_ms - began_ms < 70000);
+    fake_end(fake);
+}
+
 static void expected_jobs_are_not_waited_for_any_longer(void)
 {
     struct error error;
@@ -332,6 +345,7 @@ static const struct test tests[] = {
     TEST(rows_come_before_records_and_go_after_them),
     TEST(leftovers_are_removed_in_few_calls),
     TEST(leftovers_that_are_gone_or_changed_do_no_harm),
+    TEST(leftovers_do_not_hold_up_the_run),
     TEST(expected_jobs_are_not_waited_for_any_longer),
 };
 TESTS_MAIN(tests)
