@@ -177,10 +177,11 @@ static int manifest_print(struct policy_making *making)
                                                                   : manifest->accounts_file;
     struct policy_needs needs = {.acm = acm_collect(making, manifest),
                                  .route53 = route53_collect(making, &manifest->solvers.route53)};
-    if (is_wanted(making, NULL)) /* the accounts file is read as the default profile */
+    const char *reader = manifest->aws.accounts_profile;
+    if (is_wanted(making, reader))
         needs.object = object_of(accounts);
     if (needs.object != NULL)
-        text_add(making, &making->used, NULL);
+        text_add(making, &making->used, reader);
     for (size_t i = 0; i < making->used.count; i++)
         roles_add(making, making->used.list[i]);
     return needs_print(making, &needs);

@@ -155,6 +155,10 @@ class EnrollTest(S3Case):
         certmill("run", state / "enrolled.yaml")
         users = {call.key_id for call in self.aws.called(operation="GetObject")}
         self.assertEqual(users, {self.aws.default_key.key_id})
+        for profile, wanted in (("accounts", True), ("other", False)):
+            policy = Started(["aws", "policy", state / "enrolled.yaml", "--profile", profile],
+                             self.folder, env=env).wait(60)
+            self.assertEqual("s3:GetObject" in policy.out, wanted)
 
 
 class FailuresTest(S3Case):

@@ -2,7 +2,9 @@
 
 import base64
 import datetime
+import http.client
 import json
+import re
 import sys
 import time
 import unittest
@@ -12,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from botocore.auth import SigV4Auth  # noqa: E402
+from botocore.auth import S3SigV4Auth, SigV4Auth  # noqa: E402
 from botocore.awsrequest import AWSRequest  # noqa: E402
 from botocore.credentials import Credentials  # noqa: E402
 from cryptography import x509  # noqa: E402
@@ -21,6 +23,13 @@ from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
 
 from harness.aws import ACCOUNT, Aws  # noqa: E402
 from harness.case import Case  # noqa: E402
+
+
+class TwiceEncoding(S3SigV4Auth):
+    """Right for every service but S3."""
+
+    def _normalize_url_path(self, path):
+        return SigV4Auth._normalize_url_path(self, path)
 
 
 class GatewayTest(Case):
@@ -128,6 +137,39 @@ class GatewayTest(Case):
                 self.assertEqual(len(self.aws.bad_signatures), before + 1)
         with self.assertRaises(AssertionError):
             self.aws.assert_signed(self)
+
+    def get(self, path, signer=S3SigV4Auth, spoil=None):
+        """The status of a GET of S3, whose path is signed and sent as it stands."""
+        key = self.aws.default_key
+        request = AWSRequest("GET", self.aws.url + path)
+        signer(Credentials(key.key_id, key.secret), "s3", "us-east-1").add_auth(request)
+        headers = dict(request.headers.items())
+        if spoil:
+            spoil(headers)
+        connection = http.client.HTTPConnection(self.aws.url.partition("//")[2], timeout=10)
+        try:
+            connection.request("GET", path, headers=headers)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def test_paths_count_as_s3_encodes_them(self):
+        self.aws.cli("s3", "mb", "s3://accounts")
+        self.aws.cli("s3", "cp", "-", "s3://accounts/a+b c", data="x")
+
+        def without_hash(headers):
+            del headers["X-Amz-Content-SHA256"]
+
+        def tomorrow(headers):
+            headers["Authorization"] = re.sub(r"/\d{8}/", "/20991231/", headers["Authorization"])
+        self.assertEqual(self.get("/accounts/a%2Bb%20c"), 200)
+        for path, more in (("/accounts/a+b%20c", {}), ("/accounts/a%2bb%20c", {}),
+                           ("/accounts/a%2Bb%20c", {"signer": TwiceEncoding}),
+                           ("/accounts/a%2Bb%20c", {"spoil": without_hash}),
+                           ("/accounts/a%2Bb%20c", {"spoil": tomorrow}),
+                           ("/accounts/a%2Bb%20c?x=a+b", {})):
+            with self.subTest(path=path, **more):
+                self.assertIn(self.get(path, **more), (400, 403))
 
     def test_the_clock_counts(self):
         for offset_s, words in ((16 * 60, "Signature expired"), (-16 * 60, "not yet current")):
