@@ -1,6 +1,7 @@
 /* Credentials of the machine: a container's (docs.aws.amazon.com/sdkref, "Container credential
  * provider") and an instance's (the same, "IMDS credential provider"; version 2 of the service
- * only, as version 1 lets whoever can make this machine send a request have them). */
+ * only, as version 1 lets whoever can make this machine send a request have them). Both speak plain
+ * HTTP to this machine's own host: a proxy would not reach it, and would read the secrets. */
 #include "aws/credentials_fetch.h"
 #include "aws/credentials_json.h"
 #include "aws/fetch.h"
@@ -132,6 +133,7 @@ static bool container_fetch(struct aws_profiles *profiles, const char *url,
         .url = url,
         .headers = headers,
         .ca_file = profiles->said.ca_bundle,
+        .direct = span_starts(span_of(url), "http://"),
         .timeout_ms = CONTAINER_TIMEOUT_MS,
         .attempts = CONTAINER_ATTEMPTS,
         .pause_ms = PAUSE_MS,
@@ -206,6 +208,7 @@ static bool instance_ask(const struct instance *instance, enum http_method metho
         .method = method,
         .url = url,
         .headers = headers,
+        .direct = true,
         .timeout_ms = instance->timeout_ms,
         .attempts = instance->attempts,
     };

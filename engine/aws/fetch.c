@@ -60,7 +60,8 @@ static bool attempt(const struct fetch_request *request, struct fetch_reply *rep
                                          .connect_timeout_ms = request->timeout_ms,
                                          .request_timeout_ms = request->timeout_ms,
                                          .body_limit = FETCH_BODY_MAX,
-                                         .secret_answers = true};
+                                         .secret_answers = true,
+                                         .direct = request->direct};
     struct fetching fetching = {.reply = reply};
     struct loop *loop;
     struct http_client *client = NULL;

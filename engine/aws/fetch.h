@@ -14,6 +14,7 @@ struct fetch_request {
     const char *content_type;   /* NULL: none */
     const char *const *headers; /* as struct http_request's */
     const char *ca_file;        /* NULL: the system's */
+    bool direct;                /* never by a proxy of the environment */
     unsigned timeout_ms;        /* an attempt */
     unsigned attempts;          /* while there is no answer, or one of 500 and more */
     unsigned pause_ms;          /* before the second; doubled before each one more */

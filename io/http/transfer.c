@@ -97,6 +97,8 @@ static CURLcode easy_set_common(CURL *easy, const struct http_client *client)
     code |= curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     /* What a proxy answers to CONNECT is not the server's answer. */
     code |= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    if (options->direct)
+        code |= curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     /* Ending a transfer must not wait for its name lookup, which blocks for seconds. */
     code |= curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     return code;

@@ -273,6 +273,26 @@ static void an_instance_gives_credentials_and_its_region(void)
     server_stop(server);
 }
 
+static void no_proxy_gets_the_machines_credentials(void)
+{
+    static const struct route routes[] = {{"/creds", JSON(GOOD_JSON), THEN_CLOSE, 0}};
+    struct server *server = serve(routes, 1);
+    struct server *proxy = serve(NULL, 0);
+    snprintf(texts[1], sizeof texts[1], "http://127.0.0.1:%d", proxy->port);
+    CHECK(setenv("http_proxy", texts[1], 1) == 0);
+    aws_fixture_open(
+        &fixture,
+        ENVIRONMENT(variable(0, "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:%d/creds",
+                             server->port)),
+        NULL, NULL);
+    check_key(NULL, AWS_NOW, "ASIAGOOD", EXPIRES_AT);
+    CHECK_INT(atomic_load(&proxy->connections), 0);
+    aws_fixture_close(&fixture);
+    CHECK(unsetenv("http_proxy") == 0);
+    server_stop(proxy);
+    server_stop(server);
+}
+
 static void an_instance_without_role_says_so(void)
 {
     static const struct route routes[] = {
@@ -458,6 +478,7 @@ static const struct test tests[] = {
     TEST(a_container_gives_credentials),
     TEST(containers_are_asked_at_safe_places_only),
     TEST(an_instance_gives_credentials_and_its_region),
+    TEST(no_proxy_gets_the_machines_credentials),
     TEST(an_instance_without_role_says_so),
     TEST(credentials_that_have_ended_are_refused_with_words),
     TEST(a_role_is_assumed),

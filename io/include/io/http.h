@@ -19,6 +19,7 @@ struct http_options {
     size_t body_limit;           /* 0: 1 MiB */
     bool http1_only;
     bool secret_answers; /* bodies of answers hold secrets: they are wiped */
+    bool direct;         /* never by a proxy of the environment */
 };
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT };
