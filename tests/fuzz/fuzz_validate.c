@@ -2,9 +2,9 @@
  * taken for all three that are read. */
 #include "fuzz.h"
 
-#include "io/dns_answer.h"
 #include "ca/validate/http_answer.h"
 #include "ca/validate/http_url.h"
+#include "io/dns_answer.h"
 
 #include <stdlib.h>
 #include <string.h>

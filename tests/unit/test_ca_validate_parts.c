@@ -2,9 +2,9 @@
 #include "check.h"
 #include "random.h"
 
-#include "io/dns_answer.h"
 #include "ca/validate/http_answer.h"
 #include "ca/validate/http_url.h"
+#include "io/dns_answer.h"
 
 struct expected {
     const char *text;
