@@ -349,6 +349,7 @@ static void deployer_release(struct acm_deployer *deployer)
         struct acm_lane *lane = deployer->lanes;
         deployer->lanes = lane->next;
         queue_free(&lane->waiting);
+        queue_free(&lane->watching);
         acm_lane_free(lane);
     }
     if (deployer->mailbox.event_fd >= 0) {

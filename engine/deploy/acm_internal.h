@@ -111,9 +111,10 @@ struct acm_lane {
     uint64_t id;
     char account[ACM_ACCOUNT_TEXT];
     const char *region;
-    struct acm_pace imports, reads;
+    struct acm_pace imports, reads, lists; /* ACM limits each operation by itself */
     unsigned imports_out, reads_out, active, imports_max;
-    struct acm_queue waiting; /* not begun */
+    struct acm_queue waiting;  /* not begun */
+    struct acm_queue watching; /* likewise: they need the list, and the others do not */
     struct acm_works reading, importing, later, searching;
     /* What ACM holds: the last whole list, and the one that is being read. */
     enum acm_listing listing;
@@ -123,6 +124,7 @@ struct acm_lane {
     const char *list_profile;
     int64_t list_at_ms;
     bool listed;          /* once, well or not */
+    bool list_late;       /* the first one is refused or fails: who can goes on without it */
     unsigned lists_begun; /* and the number of the last that ended */
     unsigned list_number;
     struct error list_error;
@@ -239,8 +241,10 @@ void acm_works_add_first(struct acm_works *works, struct acm_work *work);
 void acm_lane_learn(struct acm_lane *lane, struct acm_profile *profile, bool import,
                     const struct aws_reply *reply);
 
-/* For a while no job begins, as its calls would fail with this. */
-void acm_lane_down(struct acm_lane *lane, const struct error *error);
+/* The list could not be had: one more call that fails so, and for a while no job begins. */
+void acm_lane_doubt(struct acm_lane *lane);
+/* Does a job or work of the lane want a list that is not there? */
+bool acm_lane_wants_list(const struct acm_lane *lane);
 
 /* acm_list.c */
 void acm_list_run(struct acm_lane *lane);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define READS_PER_SECOND 10
+#define LISTS_PER_SECOND 5
 #define READS_OUT_MAX    8
 #define IMPORTS_OUT_MIN  4
 /* Imports that may be out together: an answer may take some seconds at the full rate. */
@@ -28,6 +29,7 @@ static bool lane_init(struct acm_lane *lane, struct acm_deployer *deployer, cons
         lane->imports_max = (unsigned)ceil(rate * IMPORT_SECONDS_OUT);
     acm_pace_init(&lane->imports, rate, 1, deployer->now_ms);
     acm_pace_init(&lane->reads, READS_PER_SECOND, READS_PER_SECOND, deployer->now_ms);
+    acm_pace_init(&lane->lists, LISTS_PER_SECOND, LISTS_PER_SECOND, deployer->now_ms);
     return slots_add(&deployer->waiters, &lane->waiter, &lane->id);
 }
 
@@ -95,13 +97,13 @@ static const struct error *refusal(const struct acm_lane *lane, const struct acm
     return now_ms < lane->down_until_ms ? &lane->down_error : NULL;
 }
 
-static void jobs_begin(struct acm_lane *lane)
+static void jobs_begin(struct acm_lane *lane, struct acm_queue *waiting)
 {
     unsigned most = lane->imports_max + READS_OUT_MAX;
     for (unsigned i = 0; i < BEGUN_A_TURN; i++) {
-        if (lane->waiting.first == NULL || lane->active >= most)
+        if (waiting->first == NULL || lane->active >= most)
             return;
-        struct acm_job *job = acm_queue_take(&lane->waiting);
+        struct acm_job *job = acm_queue_take(waiting);
         const struct error *error = refusal(lane, job->profile);
         if (error != NULL)
             acm_job_fail(lane->deployer, job, error);
@@ -158,10 +160,12 @@ static void importing_run(struct acm_lane *lane)
 void acm_lane_run(struct acm_lane *lane)
 {
     acm_list_run(lane);
-    if (!lane->listed)
+    if (!lane->listed && !lane->list_late)
         return;
     later_run(lane);
-    jobs_begin(lane);
+    jobs_begin(lane, &lane->waiting);
+    if (lane->listed)
+        jobs_begin(lane, &lane->watching);
     searching_run(lane);
     reading_run(lane);
     importing_run(lane);
@@ -176,16 +180,15 @@ int64_t acm_lane_wait_ms(struct acm_lane *lane)
 {
     int64_t now_ms = lane->deployer->now_ms;
     int64_t wait_ms = -1;
-    bool needs_list =
-        lane->waiting.first != NULL || lane->searching.first != NULL || lane->list_next != NULL;
-    if (lane->listing == ACM_LIST_WANTED && needs_list) {
+    if (lane->listing == ACM_LIST_WANTED && acm_lane_wants_list(lane)) {
         int64_t list_ms = lane->list_at_ms - now_ms;
-        int64_t pace_ms = acm_pace_wait_ms(&lane->reads, now_ms);
+        int64_t pace_ms = acm_pace_wait_ms(&lane->lists, now_ms);
         wait_ms = sooner(wait_ms, list_ms > pace_ms ? list_ms : pace_ms);
     }
-    if (!lane->listed)
+    if (!lane->listed && !lane->list_late)
         return wait_ms;
-    if (lane->waiting.first != NULL && lane->active < lane->imports_max + READS_OUT_MAX)
+    bool begins = lane->waiting.first != NULL || (lane->listed && lane->watching.first != NULL);
+    if (begins && lane->active < lane->imports_max + READS_OUT_MAX)
         wait_ms = 0;
     if (lane->reading.first != NULL && lane->reads_out < READS_OUT_MAX)
         wait_ms = sooner(wait_ms, acm_pace_wait_ms(&lane->reads, now_ms));
@@ -202,17 +205,22 @@ static bool is_credentials(enum aws_outcome outcome)
            outcome == AWS_EXPIRED || outcome == AWS_SKEWED;
 }
 
-void acm_lane_down(struct acm_lane *lane, const struct error *error)
+void acm_lane_doubt(struct acm_lane *lane)
 {
-    lane->down_error = *error;
-    lane->down_until_ms = lane->deployer->now_ms + LANE_DOWN_MS;
+    lane->failures = LANE_DOWN_FAILURES - 1;
+}
+
+bool acm_lane_wants_list(const struct acm_lane *lane)
+{
+    return lane->waiting.first != NULL || lane->watching.first != NULL ||
+           lane->searching.first != NULL || lane->list_next != NULL;
 }
 
 void acm_lane_learn(struct acm_lane *lane, struct acm_profile *profile, bool import,
                     const struct aws_reply *reply)
 {
     struct acm_deployer *deployer = lane->deployer;
-    struct acm_pace *pace = import ? &lane->imports : &lane->reads;
+    struct acm_pace *pace = import ? &lane->imports : profile == NULL ? &lane->lists : &lane->reads;
     bool silent = reply->outcome == AWS_UNREACHABLE || reply->outcome == AWS_UNCLEAR ||
                   reply->outcome == AWS_FAILED;
     if (reply->outcome == AWS_THROTTLED) {
@@ -224,7 +232,8 @@ void acm_lane_learn(struct acm_lane *lane, struct acm_profile *profile, bool imp
     if (!silent) {
         lane->failures = 0;
     } else if (++lane->failures >= LANE_DOWN_FAILURES) {
-        acm_lane_down(lane, &reply->error);
+        lane->down_error = reply->error;
+        lane->down_until_ms = deployer->now_ms + LANE_DOWN_MS;
     }
     if (profile != NULL && is_credentials(reply->outcome)) {
         profile->error = reply->error;

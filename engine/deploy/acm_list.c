@@ -109,6 +109,8 @@ static const char *list_profile(const struct acm_lane *lane)
 {
     if (lane->waiting.first != NULL)
         return lane->waiting.first->profile->name;
+    if (lane->watching.first != NULL)
+        return lane->watching.first->profile->name;
     return lane->searching.first != NULL ? lane->searching.first->job->profile->name : NULL;
 }
 
@@ -128,13 +130,12 @@ static bool page_ask(struct acm_lane *lane, struct error *error)
 
 void acm_list_run(struct acm_lane *lane)
 {
-    bool needed =
-        lane->waiting.first != NULL || lane->searching.first != NULL || lane->list_next != NULL;
-    if (lane->listing != ACM_LIST_WANTED || !needed || lane->list_at_ms > lane->deployer->now_ms ||
-        acm_pace_wait_ms(&lane->reads, lane->deployer->now_ms) > 0)
+    if (lane->listing != ACM_LIST_WANTED || !acm_lane_wants_list(lane) ||
+        lane->list_at_ms > lane->deployer->now_ms ||
+        acm_pace_wait_ms(&lane->lists, lane->deployer->now_ms) > 0)
         return;
     struct error error;
-    acm_pace_take(&lane->reads);
+    acm_pace_take(&lane->lists);
     lane->listing = ACM_LIST_OUT;
     if (!page_ask(lane, &error))
         list_end(lane, &error);
@@ -149,7 +150,7 @@ static bool may_pass(enum aws_outcome outcome)
 static bool is_worth_another(const struct acm_lane *lane, const struct aws_reply *reply)
 {
     if (reply->outcome == AWS_THROTTLED)
-        return !acm_pace_is_stuck(&lane->reads, lane->deployer->now_ms);
+        return !acm_pace_is_stuck(&lane->lists, lane->deployer->now_ms);
     return may_pass(reply->outcome) && lane->list_tries < LIST_TRIES;
 }
 
@@ -172,9 +173,10 @@ void acm_list_reply(struct acm_lane *lane, const struct aws_reply *reply)
                 lane->deployer->now_ms + backoff_ms(&between_tries, lane->list_tries++, -1, 0,
                                                     jitter_next(&lane->deployer->jitter));
         lane->listing = ACM_LIST_WANTED;
+        lane->list_late = true;
     } else {
         list_end(lane, &reply->error);
         if (may_pass(reply->outcome))
-            acm_lane_down(lane, &reply->error);
+            acm_lane_doubt(lane);
     }
 }

@@ -52,7 +52,7 @@ static void job_to_lane(struct acm_deployer *deployer, struct acm_job *job)
 {
     struct acm_lane *lane = acm_lane_get(deployer, job->profile->account, job->region);
     if (lane != NULL) {
-        acm_queue_add(&lane->waiting, job);
+        acm_queue_add(job->item->watch ? &lane->watching : &lane->waiting, job);
         return;
     }
     struct error error;

@@ -158,15 +158,15 @@ static void row_is_right(struct acm_work *work, int64_t imported_at)
 }
 
 /* The target has this content, by the row; whether it still has it is asked when certificates are
- * watched, and when the last try to mend it failed. */
+ * watched, and by a call of its own when the last try to mend it failed: the row tells nothing
+ * then. */
 static void unchanged_begin(struct acm_work *work)
 {
     const struct acm_lane *lane = work->lane;
-    bool look = (work->job->item->watch || work->row->failures > 0) &&
-                lane->deployer->options.manifest->aws.drift && lane->list_number > 0 &&
-                lane->listing != ACM_LIST_FAILED;
-    const struct acm_held *held = look ? acm_list_find(&lane->list, work->arn) : NULL;
-    if (!look)
+    bool listed = lane->list_number > 0 && lane->listing != ACM_LIST_FAILED;
+    bool watched = work->job->item->watch && lane->deployer->options.manifest->aws.drift && listed;
+    const struct acm_held *held = listed ? acm_list_find(&lane->list, work->arn) : NULL;
+    if (!watched && work->row->failures == 0)
         row_is_right(work, work->row->imported_at);
     else if (held != NULL && list_agrees(held, work->row))
         row_is_right(work, held->imported_at);

@@ -187,6 +187,49 @@ static void list_that_fails_hinders_no_import(void)
     CHECK(watch(&entry, 1)->entry == NULL);
 }
 
+/* ACM limits ListCertificates by itself: what needs no list does not wait for it. */
+static void list_that_is_throttled_holds_no_import_up(void)
+{
+    struct manifest_entry entry = entry_of("www", &one);
+    struct manifest_entry other = entry_of("other", &one);
+    issue("www", 1);
+    CHECK_ADDED(&entry, 1, 1);
+    issue("www", 2);
+    issue("other", 1);
+    fake_fail(&world.acm, "ListCertificates", FAKE_THROTTLE, 0, 9999);
+    CHECK_ADDED(&entry, 2, 1);
+    CHECK_ADDED(&other, 1, 1);
+    check_held(0, "www", 2);
+}
+
+static void list_that_breaks_fails_no_import(void)
+{
+    struct manifest_entry entry = entry_of("www", &one);
+    issue("www", 1);
+    CHECK_ADDED(&entry, 1, 1);
+    issue("www", 2);
+    fake_fail(&world.acm, "ListCertificates", FAKE_ERROR, 0, 9999);
+    CHECK_ADDED(&entry, 2, 1);
+    check_held(0, "www", 2);
+}
+
+/* What the row says does not count once ACM was seen to hold something else. */
+static void mending_that_failed_is_tried_again_without_a_list(void)
+{
+    struct manifest_entry entry = entry_of("www", &one);
+    issue("www", 1);
+    CHECK_ADDED(&entry, 1, 1);
+    snprintf(held(0)->serial, sizeof held(0)->serial, "01");
+    held(0)->not_after -= 86400;
+    fake_fail(&world.acm, "ImportCertificate", FAKE_DENY, 0, 1);
+    CHECK(!watch(&entry, 1)->ok);
+    CHECK_INT(rows().failures, 1);
+    fake_fail(&world.acm, "ListCertificates", FAKE_DENY, 0, 99);
+    CHECK_ADDED(&entry, 1, 1);
+    check_held(0, "www", 1);
+    CHECK_INT(rows().failures, 0);
+}
+
 static void interrupt_ends_it_and_the_next_run_goes_on(void)
 {
     struct manifest_entry entries[4];
@@ -225,6 +268,9 @@ static const struct test tests[] = {
     TEST(credentials_that_fail_are_told_and_fail_nothing_that_is_in_place),
     TEST(quota_that_is_used_up_is_told_and_tried_no_more),
     TEST(list_that_fails_hinders_no_import),
+    TEST(list_that_is_throttled_holds_no_import_up),
+    TEST(list_that_breaks_fails_no_import),
+    TEST(mending_that_failed_is_tried_again_without_a_list),
     TEST(interrupt_ends_it_and_the_next_run_goes_on),
 };
 
