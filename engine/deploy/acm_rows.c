@@ -129,9 +129,7 @@ const struct acm_row *acm_rows_find(const struct acm_rows *rows, const char *nam
     return NULL;
 }
 
-/* The region that a row's ARN lies in: its key has none when the manifest leaves it to the profile.
- */
-static bool is_in_region(const struct acm_row *row, const char *region)
+bool acm_row_is_in_region(const struct acm_row *row, const char *region)
 {
     struct acm_arn arn;
     if (row->region[0] != '\0')
@@ -149,7 +147,7 @@ const struct acm_row *acm_rows_find_renamed(const struct acm_rows *rows,
         if (strcmp(row->name, entry->name) != 0)
             break;
         bool fits = strcmp(row->account, account) == 0 && row->arn[0] != '\0' &&
-                    text_is(row->given_arn, target->arn) && is_in_region(row, region);
+                    text_is(row->given_arn, target->arn) && acm_row_is_in_region(row, region);
         for (const struct deploy_acm *other = entry->acm; other != NULL && fits;
              other = other->next)
             fits = !is_row_of(row, other);

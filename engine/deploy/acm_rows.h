@@ -31,6 +31,8 @@ const struct acm_row *acm_rows_find_renamed(const struct acm_rows *rows,
                                             const struct manifest_entry *entry,
                                             const struct deploy_acm *target, const char *account,
                                             const char *region);
+/* Does its ARN lie in the region? Its key has none when the manifest leaves that to the profile. */
+bool acm_row_is_in_region(const struct acm_row *row, const char *region);
 bool acm_rows_hold(const struct acm_rows *rows, const char *arn);
 
 #endif

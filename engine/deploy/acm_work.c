@@ -174,7 +174,24 @@ static void unchanged_begin(struct acm_work *work)
         acm_work_go(work, ACM_DESCRIBE);
 }
 
-/* The row that the state has for the target, unless its profile is of another account now. */
+static void elsewhere_warn(const struct acm_work *work, const struct acm_row *row)
+{
+    const struct acm_lane *lane = work->lane;
+    const struct deploy_acm *target = work->job->target;
+    bool account = strcmp(row->account, lane->account) != 0;
+    struct acm_arn arn = {0};
+    (void)!acm_arn_parse(span_of(row->arn), &arn, NULL);
+    acm_warning(lane->deployer, acm_work_entry(work)->name,
+                "the AWS profile %s was of %s %.*s and is now of %s: the certificate is imported "
+                "there as a new one, and %s stays as it is",
+                target->profile != NULL ? target->profile : "(default)",
+                account ? "account" : "region",
+                SPAN_PRINTF(account ? span_of(row->account) : arn.region),
+                account ? lane->account : lane->region, row->arn);
+}
+
+/* The row that the state has for the target, unless its profile is of another account now, or of
+ * another region where the manifest leaves that to it. */
 static void row_choose(struct acm_work *work)
 {
     struct acm_lane *lane = work->lane;
@@ -182,14 +199,11 @@ static void row_choose(struct acm_work *work)
     const struct deploy_acm *target = work->job->target;
     const struct manifest_entry *entry = acm_work_entry(work);
     const struct acm_row *row = acm_rows_find(rows, entry->name, target);
-    bool elsewhere = row != NULL && row->account[0] != '\0' && row->arn[0] != '\0' &&
-                     strcmp(row->account, lane->account) != 0;
+    bool elsewhere =
+        row != NULL && row->account[0] != '\0' && row->arn[0] != '\0' &&
+        !(strcmp(row->account, lane->account) == 0 && acm_row_is_in_region(row, lane->region));
     if (elsewhere && target->arn == NULL)
-        acm_warning(lane->deployer, entry->name,
-                    "the AWS profile %s was of account %s and is now of %s: the certificate is "
-                    "imported there as a new one, and %s stays as it is",
-                    target->profile != NULL ? target->profile : "(default)", row->account,
-                    lane->account, row->arn);
+        elsewhere_warn(work, row);
     work->row_elsewhere = elsewhere;
     work->row = row;
     if (row != NULL)

@@ -261,6 +261,30 @@ static void profile_of_another_account_is_a_new_target(void)
     CHECK_TEXT(rows().arn, held(1)->arn);
 }
 
+/* As AWS_REGION in a cron job differs from the one in a shell. */
+static void profile_of_another_region_is_a_new_target(void)
+{
+    struct deploy_acm anywhere = {0};
+    struct manifest_entry entry = entry_of("www", &anywhere);
+    struct error error;
+    issue("www", 1);
+    CHECK_ADDED(&entry, 1, 1);
+    aws_profiles_free(world.profiles);
+    CHECK_OK(file_write(world.config,
+                        span_of("[default]\nregion = " REGION_2 "\naws_access_key_id = AKIA" ACCOUNT
+                                "\naws_secret_access_key = s\n"),
+                        0600, &error),
+             error);
+    CHECK_OK(aws_profiles_new(&(struct aws_environment){.get = env_get}, &world.profiles, &error),
+             error);
+    CHECK_ADDED(&entry, 1, 1);
+    CHECK_CONTAINS(world.warnings, "was of region " REGION " and is now of " REGION_2);
+    CHECK_INT(world.acm.count, 2);
+    CHECK_TEXT(held(1)->region, REGION_2);
+    CHECK_TEXT(rows().arn, held(1)->arn);
+    CHECK_INT(held(0)->imports, 1);
+}
+
 static void targets_are_checked_before_anything_is_sent(void)
 {
     struct deploy_acm second = {.profile = "nobody", .region = REGION, .line = 9};
@@ -298,6 +322,7 @@ static const struct test tests[] = {
     TEST(quotas_are_warned_of),
     TEST(renamed_profile_takes_its_rows_along),
     TEST(profile_of_another_account_is_a_new_target),
+    TEST(profile_of_another_region_is_a_new_target),
     TEST(targets_are_checked_before_anything_is_sent),
 };
 
