@@ -16,8 +16,10 @@
 #include <unistd.h>
 
 static const char *const outcome_names[] = {
-    [ADOPT_NOTHING] = "nothing-found", [ADOPT_LINKED] = "linked",        [ADOPT_KNOWN] = "known",
-    [ADOPT_AMBIGUOUS] = "ambiguous",   [ADOPT_FOREIGN] = "not-imported", [ADOPT_FAILED] = "failed",
+    [ADOPT_NOTHING] = "nothing-found", [ADOPT_LINKED] = "linked",
+    [ADOPT_KNOWN] = "known",           [ADOPT_SHARED] = "shared",
+    [ADOPT_AMBIGUOUS] = "ambiguous",   [ADOPT_FOREIGN] = "not-imported",
+    [ADOPT_FAILED] = "failed",
 };
 
 static void words(const struct adopt_target *target, int64_t now, char *text, size_t size)
@@ -38,6 +40,12 @@ static void words(const struct adopt_target *target, int64_t now, char *text, si
         snprintf(text, size,
                  "%u certificates there have these names, %s among them: set arn: in the manifest",
                  target->candidates, target->arn);
+        return;
+    case ADOPT_SHARED:
+        snprintf(text, size,
+                 "%s has these names, and so have several certificates of the manifest: set arn: "
+                 "for the one that it is",
+                 target->arn);
         return;
     case ADOPT_FOREIGN:
         snprintf(text, size,
@@ -100,7 +108,7 @@ static bool adoption_print(const struct adoption *adoption, bool json, struct er
 static bool is_open(const struct adopt_target *target)
 {
     return target->outcome == ADOPT_FAILED || target->outcome == ADOPT_AMBIGUOUS ||
-           target->outcome == ADOPT_FOREIGN;
+           target->outcome == ADOPT_SHARED || target->outcome == ADOPT_FOREIGN;
 }
 
 static int adoption_ending(const struct adoption *adoption)

@@ -1,6 +1,7 @@
 #include "deploy/acm_adopt.h"
 
 #include "aws/acm_search.h"
+#include "config/name_table.h"
 #include "deploy/acm_rows.h"
 
 #include <fnmatch.h>
@@ -17,6 +18,8 @@ struct adopting {
     struct acm_wanted *wanted;
     size_t wanted_count;
     size_t *wanted_of;
+    size_t *first_of;         /* a wanted one's first target; the others follow it */
+    struct name_table claims; /* ARNs that entries have already, to the entry's index */
     bool no_memory;
 };
 
@@ -59,11 +62,34 @@ static bool target_known(const struct acm_rows *rows, struct adopt_target *targe
     return target->arn != NULL;
 }
 
+/* Which entry has which ARN, whether it is looked at or not: two certificates that took turns in
+ * one ARN would each look like drift to the other. */
+static bool entry_claim(struct adopting *adopting, const struct acm_rows *rows, size_t index)
+{
+    const struct manifest_entry *entry = &adopting->options->manifest->entries[index];
+    for (const struct deploy_acm *acm = entry->acm; acm != NULL; acm = acm->next) {
+        const struct acm_row *row = acm_rows_find(rows, entry->name, acm);
+        const char *arn = acm->arn != NULL ? acm->arn : row != NULL ? row->arn : "";
+        if (arn[0] == '\0' || name_table_find(&adopting->claims, span_of(arn)) != NULL)
+            continue;
+        TRY(name_table_put(&adopting->claims, arn, (uint32_t)index));
+    }
+    return true;
+}
+
+static bool has_another(const struct adopting *adopting, const struct manifest_entry *entry,
+                        const char *arn)
+{
+    const struct name_slot *claim = name_table_find(&adopting->claims, span_of(arn));
+    return claim != NULL && entry != &adopting->options->manifest->entries[claim->value];
+}
+
 static void entry_take(struct adopting *adopting, const struct acm_rows *rows,
                        const struct manifest_entry *entry)
 {
     struct adoption *adoption = adopting->adoption;
     bool is_wanted = false;
+    adopting->first_of[adopting->wanted_count] = adoption->count;
     for (const struct deploy_acm *acm = entry->acm; acm != NULL; acm = acm->next) {
         size_t at = adoption->count++;
         struct adopt_target *target = &adoption->targets[at];
@@ -128,9 +154,11 @@ static void candidate_weigh(struct adopting *adopting, size_t at, const struct a
 static bool found(void *context, const struct acm_found *match)
 {
     struct adopting *adopting = context;
-    for (size_t i = 0; i < adopting->adoption->count; i++)
-        if (adopting->place_of[i] == match->place && adopting->wanted_of[i] == match->wanted &&
-            adopting->adoption->targets[i].outcome != ADOPT_FAILED)
+    const struct adoption *adoption = adopting->adoption;
+    for (size_t i = adopting->first_of[match->wanted];
+         i < adoption->count && adopting->wanted_of[i] == match->wanted; i++)
+        if (adopting->place_of[i] == match->place && adoption->targets[i].outcome != ADOPT_FAILED &&
+            !has_another(adopting, adoption->targets[i].entry, match->detail->summary.arn))
             candidate_weigh(adopting, i, match->detail);
     return !adopting->no_memory;
 }
@@ -169,6 +197,45 @@ static bool search(struct adopting *adopting, struct error *error)
     TRY(acm_search_run(&request, error));
     return !adopting->no_memory ||
            error_set(error, ERROR_MEMORY, "no memory for what was found in ACM");
+}
+
+static int by_arn(const void *left, const void *right)
+{
+    const struct adopt_target *const *a = left;
+    const struct adopt_target *const *b = right;
+    return strcmp((*a)->arn, (*b)->arn);
+}
+
+/* Targets that were linked to one ARN; those of one certificate may share it. */
+static void group_check(struct adopt_target **linked, size_t count)
+{
+    bool shared = false;
+    for (size_t i = 1; i < count; i++)
+        shared = shared || linked[i]->entry != linked[0]->entry;
+    for (size_t i = 0; i < count && shared; i++)
+        linked[i]->outcome = ADOPT_SHARED;
+}
+
+/* Of several certificates with the names of one in ACM, the manifest has to say whose it is. */
+static bool shared_find(const struct adopting *adopting)
+{
+    struct adoption *adoption = adopting->adoption;
+    struct adopt_target **linked = calloc(adoption->count + 1, sizeof(struct adopt_target *));
+    size_t count = 0;
+    TRY(linked != NULL);
+    for (size_t i = 0; i < adoption->count; i++)
+        if (adoption->targets[i].outcome == ADOPT_LINKED)
+            linked[count++] = &adoption->targets[i];
+    qsort(linked, count, sizeof(struct adopt_target *), by_arn);
+    size_t first = 0;
+    for (size_t i = 1; i <= count; i++) {
+        if (i < count && strcmp(linked[i]->arn, linked[first]->arn) == 0)
+            continue;
+        group_check(linked + first, i - first);
+        first = i;
+    }
+    free(linked);
+    return true;
 }
 
 /* The state's changes, which have to live until the state is closed, are the arena's. */
@@ -210,40 +277,49 @@ static bool adopting_make(struct adopting *adopting, size_t count, struct error 
     adopting->place_of = calloc(count + 1, sizeof *adopting->place_of);
     adopting->wanted = calloc(manifest->count + 1, sizeof *adopting->wanted);
     adopting->wanted_of = calloc(count + 1, sizeof *adopting->wanted_of);
+    adopting->first_of = calloc(manifest->count + 1, sizeof *adopting->first_of);
     return (adopting->adoption->targets != NULL && adopting->places != NULL &&
-            adopting->place_of != NULL && adopting->wanted != NULL &&
-            adopting->wanted_of != NULL) ||
+            adopting->place_of != NULL && adopting->wanted != NULL && adopting->wanted_of != NULL &&
+            adopting->first_of != NULL) ||
            error_set(error, ERROR_MEMORY, "no memory for %zu targets", count);
 }
 
-static bool adopt(struct adopting *adopting, struct error *error)
+static bool adopt(struct adopting *adopting, struct acm_rows *rows, struct error *error)
 {
     const struct manifest *manifest = adopting->options->manifest;
     const char *only = adopting->options->only;
-    struct acm_rows rows = {0};
     TRY(adopting_make(adopting, targets_count(adopting->options), error));
-    TRY(acm_rows_read(adopting->options->state, &rows, error));
-    for (size_t i = 0; i < manifest->count; i++)
+    TRY(acm_rows_read(adopting->options->state, rows, error));
+    for (size_t i = 0; i < manifest->count; i++) {
+        adopting->no_memory = adopting->no_memory || !entry_claim(adopting, rows, i);
         if (only == NULL || fnmatch(only, manifest->entries[i].name, 0) == 0)
-            entry_take(adopting, &rows, &manifest->entries[i]);
+            entry_take(adopting, rows, &manifest->entries[i]);
+    }
     for (size_t i = 0; i < adopting->adoption->count; i++)
         if (adopting->adoption->targets[i].outcome == ADOPT_KNOWN)
             adopting->adoption->targets[i].arn = keep(adopting, adopting->adoption->targets[i].arn);
-    acm_rows_free(&rows);
-    return search(adopting, error) && links_note(adopting, error);
+    TRY(search(adopting, error));
+    if (adopting->no_memory || !shared_find(adopting))
+        return error_set(error, ERROR_MEMORY, "no memory for what was found in ACM");
+    return links_note(adopting, error);
 }
 
 bool adopt_run(const struct adopt_options *options, struct adoption *ret_adoption,
                struct error *error)
 {
     struct adopting adopting = {.options = options, .adoption = ret_adoption};
+    struct acm_rows rows = {0};
     *ret_adoption = (struct adoption){0};
     arena_init(&ret_adoption->arena);
-    bool ok = adopt(&adopting, error);
+    name_table_init(&adopting.claims);
+    bool ok = adopt(&adopting, &rows, error);
+    name_table_free(&adopting.claims); /* before the texts that it points to */
+    acm_rows_free(&rows);
     free(adopting.places);
     free(adopting.place_of);
     free(adopting.wanted);
     free(adopting.wanted_of);
+    free(adopting.first_of);
     return ok;
 }
 

@@ -15,6 +15,7 @@ enum adopt_outcome {
     ADOPT_KNOWN,     /* the state, or the manifest, has an ARN already */
     ADOPT_AMBIGUOUS, /* several: the manifest has to say which */
     ADOPT_FOREIGN,   /* what was found was not imported: nothing can be imported over it */
+    ADOPT_SHARED,    /* several of the manifest's certificates have the names of what was found */
     ADOPT_FAILED,    /* the account and region could not be asked */
 };
 
@@ -48,6 +49,7 @@ struct adopt_options {
 };
 
 /* Of several certificates with the names, the one that is in use is meant, if it is the only such.
+ * What another certificate of the manifest has already is not linked a second time.
  * False for lack of memory, when the state cannot be read, and when it was cancelled. Free with
  * adoption_free either way; all that it posts to the state is posted when it returns. */
 bool adopt_run(const struct adopt_options *options, struct adoption *ret_adoption,

@@ -87,6 +87,7 @@ void acm_rows_free(struct acm_rows *rows)
 {
     arena_free(&rows->arena);
     free(rows->rows);
+    free(rows->by_arn);
     *rows = (struct acm_rows){0};
 }
 
@@ -163,4 +164,58 @@ bool acm_rows_hold(const struct acm_rows *rows, const char *arn)
         if (strcmp(rows->rows[i].arn, arn) == 0)
             return true;
     return false;
+}
+
+static int by_arn(const void *left, const void *right)
+{
+    const struct acm_row *const *a = left;
+    const struct acm_row *const *b = right;
+    return strcmp((*a)->arn, (*b)->arn);
+}
+
+static bool by_arn_make(struct acm_rows *rows)
+{
+    if (rows->by_arn != NULL)
+        return true;
+    rows->by_arn = calloc(rows->count + 1, sizeof(const struct acm_row *));
+    if (rows->by_arn == NULL)
+        return false;
+    for (size_t i = 0; i < rows->count; i++)
+        rows->by_arn[i] = &rows->rows[i];
+    qsort(rows->by_arn, rows->count, sizeof(const struct acm_row *), by_arn);
+    return true;
+}
+
+/* Rows stay behind when a certificate or a target is taken out of the manifest. */
+static bool is_in_manifest(const struct acm_row *row, const struct manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->count; i++) {
+        if (strcmp(manifest->entries[i].name, row->name) != 0)
+            continue;
+        for (const struct deploy_acm *acm = manifest->entries[i].acm; acm != NULL; acm = acm->next)
+            if (is_row_of(row, acm))
+                return true;
+    }
+    return false;
+}
+
+const char *acm_rows_holder(struct acm_rows *rows, const struct manifest *manifest, const char *arn,
+                            const char *name)
+{
+    if (!by_arn_make(rows))
+        return NULL;
+    size_t low = 0;
+    size_t high = rows->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(rows->by_arn[middle]->arn, arn) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < rows->count && strcmp(rows->by_arn[low]->arn, arn) == 0; low++)
+        if (strcmp(rows->by_arn[low]->name, name) != 0 &&
+            is_in_manifest(rows->by_arn[low], manifest))
+            return rows->by_arn[low]->name;
+    return NULL;
 }

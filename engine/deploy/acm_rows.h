@@ -16,6 +16,7 @@ struct acm_row {
 struct acm_rows {
     struct arena arena;
     struct acm_row *rows;
+    const struct acm_row **by_arn; /* made when first asked for */
     size_t count, capacity;
 };
 
@@ -34,5 +35,9 @@ const struct acm_row *acm_rows_find_renamed(const struct acm_rows *rows,
 /* Does its ARN lie in the region? Its key has none when the manifest leaves that to the profile. */
 bool acm_row_is_in_region(const struct acm_row *row, const char *region);
 bool acm_rows_hold(const struct acm_rows *rows, const char *arn);
+/* The certificate of the manifest, other than `name`, one of whose targets has the ARN by the
+ * state. NULL: none. */
+const char *acm_rows_holder(struct acm_rows *rows, const struct manifest *manifest, const char *arn,
+                            const char *name);
 
 #endif

@@ -212,6 +212,21 @@ static void row_choose(struct acm_work *work)
     work->moved = work->row != NULL;
 }
 
+/* Two certificates that took turns in one ARN would each look like drift to the other. */
+static bool given_is_free(const struct acm_work *work, struct error *error)
+{
+    struct acm_deployer *deployer = work->lane->deployer;
+    const char *given = work->job->target->arn;
+    const char *holder = acm_rows_holder(&deployer->rows, deployer->options.manifest, given,
+                                         acm_work_entry(work)->name);
+    return holder == NULL ||
+           error_set(error, ERROR_CONFIG,
+                     "%s is what %s is imported to: give that certificate another ARN, or take its "
+                     "target out of the manifest, or import this one as a new certificate, without "
+                     "`arn`",
+                     given, holder);
+}
+
 /* An ARN of another account or region than the target's would be asked for in vain. */
 static bool given_check(const struct acm_work *work, struct error *error)
 {
@@ -231,7 +246,7 @@ static bool given_check(const struct acm_work *work, struct error *error)
     if (!span_is(arn.region, work->lane->region))
         return error_set(error, ERROR_CONFIG, "%s is of region %.*s, not of %s: set `region` to it",
                          given, SPAN_PRINTF(arn.region), work->lane->region);
-    return true;
+    return given_is_free(work, error);
 }
 
 static bool content_is_same(struct acm_work *work, struct error *error)

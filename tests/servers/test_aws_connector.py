@@ -82,11 +82,16 @@ class ConnectorTest(AwsConnectorCase):
         # A second account, under an ARN that is there already.
         other = "other.example.com"
         self.certmill("enroll", "--account", "scm_demo", "--domains", other, "--profile", OTHER[0])
-        theirs, = self.arns(OTHER[0], OTHER[2])
+        ours, = self.arns(OTHER[0], OTHER[2])
+        files = self.state / "live" / other
+        theirs = self.aws.cli("acm", "import-certificate", "--certificate",
+                              f"fileb://{files / 'cert.pem'}", "--private-key",
+                              f"fileb://{files / 'privkey.pem'}", "--profile", OTHER[0], "--region",
+                              OTHER[2], env=self.env)["CertificateArn"]
         self.certmill("enroll", "--account", "scm_demo", "--domains", other, "--name", "again",
                       "--profile", OTHER[0], "--arn", theirs)
         self.assertEqual(self.held(theirs, OTHER[0], OTHER[2]), self.serial("again"))
-        self.assertEqual(self.arns(OTHER[0], OTHER[2]), [theirs])
+        self.assertEqual(sorted(self.arns(OTHER[0], OTHER[2])), sorted([ours, theirs]))
 
         revoked = self.serial("www.example.com")
         self.certmill("revoke", "--arn", arn)
@@ -94,6 +99,12 @@ class ConnectorTest(AwsConnectorCase):
         self.certmill("renew")
         self.assertNotEqual(self.serial("www.example.com"), revoked)
         self.assertEqual(self.held(arn), self.serial("www.example.com"))
+
+        # Two certificates never take turns in one ARN.
+        run = self.certmill("enroll", "--account", "scm_demo", "--domains", other, "--name", "third",
+                            "--profile", OTHER[0], "--arn", ours, code=1)
+        self.assertIn(f"is what {other} is imported to", run.err)
+        self.assertEqual(self.held(ours, OTHER[0], OTHER[2]), self.serial(other))
         self.aws.assert_signed(self)
 
     def test_a_mistake_in_the_profile_writes_nothing(self):
@@ -156,6 +167,22 @@ class AdoptTest(AwsConnectorCase):
         self.assertIn("2 certificates there have these names", run.out)
         third.defaults["deploy"] = [{"acm": {"arn": self.arns()[0]}}]
         self.assertEqual(self.outcomes(third)["a", None], ("known", self.arns()[0]))
+
+    def test_one_certificate_is_linked_to_one_entry(self):
+        """Two entries with the same names never take turns in one ARN."""
+        self.assert_code(self.fleet("first", ["a"]).run(env=self.env), 0)
+        second = self.fleet("second", ["a"])
+        second.certificates.append(certificate("twin") | {
+            "domains": second.certificates[0]["domains"]})
+        self.assertEqual({outcome for outcome, _ in self.outcomes(second, code=1).values()},
+                         {"shared"})
+        second.certificates[0]["deploy"] = [{"acm": {"arn": self.arns()[0]}}]
+        self.assertEqual(self.outcomes(second)["twin", "default"], ("nothing-found", None))
+        self.assert_code(second.run(env=self.env), 0)
+        self.assertEqual(len(self.arns()), 2)
+        again = second.run(env=self.env)
+        self.assert_code(again, 0)
+        self.assertNotIn("holds another certificate", again.out + again.err)
 
     def test_one_account_that_refuses_fails_alone(self):
         self.assert_code(self.fleet("first", ["a"]).run(env=self.env), 0)

@@ -201,6 +201,27 @@ static void given_arn_that_cannot_be_taken_is_an_error(void)
     check_refused(&entry, "AMAZON_ISSUED");
 }
 
+static void given_arn_of_another_certificate_is_an_error(void)
+{
+    struct manifest_entry entries[2] = {entry_of("www", &one)};
+    world.manifest.entries = entries;
+    world.manifest.count = 2;
+    issue("www", 1);
+    issue("new", 1);
+    CHECK_ADDED(&entries[0], 1, 1);
+    struct deploy_acm given = {.profile = "one", .region = REGION, .arn = held(0)->arn};
+    entries[1] = entry_of("new", &given);
+    const struct report *report = add(&entries[1], 1);
+    CHECK(!report->ok && report->imports == 0);
+    CHECK_CONTAINS(report->error, "is what www is imported to");
+    check_held(0, "www", 1);
+    /* renamed: nothing of the manifest has it */
+    entries[0].name = "old";
+    CHECK_ADDED(&entries[1], 1, 1);
+    check_held(0, "new", 1);
+    CHECK_INT(world.acm.count, 1);
+}
+
 static void what_acm_would_refuse_is_not_sent(void)
 {
     issue_until("www", 1, "DNS:a.example,DNS:b.example", clock_unix() - 10);
@@ -318,6 +339,7 @@ static const struct test tests[] = {
     TEST(given_arn_is_adopted),
     TEST(given_arn_that_holds_it_already_is_only_noted),
     TEST(given_arn_that_cannot_be_taken_is_an_error),
+    TEST(given_arn_of_another_certificate_is_an_error),
     TEST(what_acm_would_refuse_is_not_sent),
     TEST(quotas_are_warned_of),
     TEST(renamed_profile_takes_its_rows_along),
