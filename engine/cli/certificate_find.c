@@ -1,6 +1,7 @@
 #include "cli/certificate_find.h"
 
 #include "cli/state_reading.h"
+#include "config/enrolled.h"
 #include "report/near_names.h"
 
 #include <string.h>
@@ -11,6 +12,14 @@ static const char *name_keep(const struct manifest *manifest, const char *name)
         if (strcmp(manifest->entries[i].name, name) == 0)
             return manifest->entries[i].name;
     return NULL;
+}
+
+/* Of a certificate that is not there: the manifest of "enroll" is taken when none is named. */
+static const char *advice(const struct manifest *manifest)
+{
+    const char *base = strrchr(manifest->file, '/');
+    bool is_enrolled = base != NULL && strcmp(base + 1, ENROLLED_FILE) == 0;
+    return is_enrolled ? "; name the manifest if another one has it" : "";
 }
 
 static bool by_name(const struct inputs *inputs, const char *name, const char **ret_name,
@@ -27,8 +36,8 @@ static bool by_name(const struct inputs *inputs, const char *name, const char **
     near_names_init(&near, name);
     for (size_t i = 0; i < manifest->count; i++)
         near_names_offer(&near, manifest->entries[i].name);
-    return error_set(error, ERROR_NOT_FOUND, "%s: no certificate %s%s", manifest->file, name,
-                     near_names_text(&near, names));
+    return error_set(error, ERROR_NOT_FOUND, "%s: no certificate %s%s%s", manifest->file, name,
+                     near_names_text(&near, names), advice(manifest));
 }
 
 static const char *arn_in_manifest(const struct manifest *manifest, const char *arn)
@@ -68,8 +77,8 @@ static bool by_arn(const struct inputs *inputs, const char *arn, const char **re
     if (search.name == NULL)
         return error_set(error, ERROR_NOT_FOUND,
                          "no certificate of %s was imported as %s: \"certmill list\" shows the "
-                         "ARNs, \"certmill adopt\" links what is in ACM already",
-                         inputs->manifest.file, arn);
+                         "ARNs, \"certmill adopt\" links what is in ACM already%s",
+                         inputs->manifest.file, arn, advice(&inputs->manifest));
     *ret_name = search.name;
     return true;
 }

@@ -18,6 +18,20 @@ static const char exit_codes_reading[] = "Exit status:\n"
                                          "  1  output could not be written\n"
                                          "  2  usage, configuration or state folder\n";
 
+static const char exit_codes_revoke[] =
+    "Exit status:\n"
+    "  0  the certificate is revoked\n"
+    "  1  the CA refused, or could not be asked; or output could not be written\n"
+    "  2  usage, configuration or state folder: nothing was sent to a CA\n"
+    "  3  interrupted: ask again\n";
+
+static const char exit_codes_adopt[] =
+    "Exit status:\n"
+    "  0  every target was looked at and decided\n"
+    "  1  for some the manifest has to decide, or AWS did not let them be looked\n"
+    "     at; or output could not be written\n"
+    "  2  usage, configuration or state folder\n";
+
 static const char exit_codes_aws[] =
     "Exit status:\n"
     "  0  done; every profile that was asked for works\n"
@@ -64,6 +78,25 @@ static void print_option(FILE *out, const struct option_spec *spec)
     }
 }
 
+static const char *exit_codes_of(const struct command *command)
+{
+    switch (command->id) {
+    case COMMAND_RUN:
+    case COMMAND_ACCOUNTS:
+    case COMMAND_ENROLL:
+    case COMMAND_RENEW:
+        return exit_codes;
+    case COMMAND_REVOKE:
+        return exit_codes_revoke;
+    case COMMAND_ADOPT:
+        return exit_codes_adopt;
+    case COMMAND_AWS:
+        return exit_codes_aws;
+    default:
+        return exit_codes_reading;
+    }
+}
+
 static void print_command(FILE *out, const struct command *command)
 {
     fprintf(out, "Usage: certmill %s %s [OPTION...]\n\n%s\nOptions:\n", command->name,
@@ -76,11 +109,7 @@ static void print_command(FILE *out, const struct command *command)
     }
     fputs("\nMANIFEST \"-\" is standard input.\n", out);
     fprintf(out, "\nExamples:\n%s\n", command->examples);
-    bool sends = command->id == COMMAND_RUN || command->id == COMMAND_ACCOUNTS;
-    fputs(command->id == COMMAND_AWS ? exit_codes_aws
-          : sends                    ? exit_codes
-                                     : exit_codes_reading,
-          out);
+    fputs(exit_codes_of(command), out);
 }
 
 void help_print(FILE *out, const struct command *command)

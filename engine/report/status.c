@@ -268,8 +268,11 @@ static void print_import(FILE *out, const char *label, const json_t *import)
     const char *arn = import_text(import, "arn");
     fprintf(out, "%-14s", label);
     format_printable(out, profile[0] != '\0' ? profile : "default profile");
-    fputc(' ', out);
-    format_printable(out, import_text(import, "region"));
+    const char *region = import_text(import, "region"); /* "": the profile's; the ARN has it */
+    if (region[0] != '\0') {
+        fputc(' ', out);
+        format_printable(out, region);
+    }
     fputs(": ", out);
     format_printable(out, arn[0] != '\0' ? arn : "no ARN yet");
     json_int_t sequence = json_integer_value(json_object_get(import, "sequence"));

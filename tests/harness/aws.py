@@ -1,4 +1,4 @@
-"""AWS for tests: moto (S3, ACM, STS, Route 53) behind a gateway that is as strict as AWS.
+"""AWS for tests: moto (S3, ACM, STS, IAM, Route 53) behind a gateway that is as strict as AWS.
 
     aws = Aws(folder)                           # moto and the gateway, on free ports
     aws.cli("s3", "mb", "s3://accounts")        # the real AWS CLI, as the default key

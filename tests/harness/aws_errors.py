@@ -1,5 +1,5 @@
 """The error bodies of AWS's services, as their references document them: JSON 1.1 (ACM) and the
-three shapes of XML (STS, Route 53, S3)."""
+three shapes of XML (STS and IAM, Route 53, S3)."""
 
 import json
 import uuid
@@ -31,6 +31,7 @@ _QUERY = {
 REFUSALS = {
     "sts": _QUERY,
     "route53": _QUERY,
+    "iam": _QUERY,
     "acm": {
         "missing": (400, "MissingAuthenticationTokenException", "Missing Authentication Token"),
         "unknown-key": (400, "UnrecognizedClientException",
@@ -95,6 +96,7 @@ def error_answer(service, code, message=None, status=None, **more):
         return (status, {"Content-Type": "application/xml", "x-amz-request-id": request_id,
                          "x-amz-id-2": "host"}, body.encode())
     space = {"sts": "https://sts.amazonaws.com/doc/2011-06-15/",
+             "iam": "https://iam.amazonaws.com/doc/2010-05-08/",
              "route53": "https://route53.amazonaws.com/doc/2013-04-01/"}[service]
     if code in ("InvalidChangeBatch",):
         body = (f'<?xml version="1.0"?>\n<{code} xmlns="{space}"><Messages><Message>'

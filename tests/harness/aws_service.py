@@ -47,8 +47,8 @@ def service_of(request, scope):
         return "acm", target.partition(".")[2]
     service = scope.service if scope else None
     form = parse_qs(request.body.decode("latin-1")) if request.method == "POST" and path == "/" else {}
-    if service in (None, "sts") and "Action" in form:
-        return "sts", form["Action"][0]
+    if service in (None, "sts", "iam") and "Action" in form:
+        return service or "sts", form["Action"][0]
     if service == "route53" or path.startswith("/2013-04-01/"):
         return "route53", _route53_operation(request.method, path)
     if service == "sts":

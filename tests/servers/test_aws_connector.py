@@ -93,6 +93,9 @@ class ConnectorTest(AwsConnectorCase):
         self.assertEqual(self.held(theirs, OTHER[0], OTHER[2]), self.serial("again"))
         self.assertEqual(sorted(self.arns(OTHER[0], OTHER[2])), sorted([ours, theirs]))
 
+        run = self.certmill("renew", "--name", "www", code=2)
+        self.assertIn("name the manifest if another one has it", run.err)
+
         revoked = self.serial("www.example.com")
         self.certmill("revoke", "--arn", arn)
         self.assertEqual(self.held(arn), revoked)

@@ -181,6 +181,10 @@ static void the_status_shows_each_target(void)
     json = parsed(status_text(&place, "a", true));
     CHECK_INT(json_array_size(json_object_get(json, "imports")), 0);
     json_decref(json);
+    put_import(&place, STATE_IMPORTED, "two", "", ARN("own"), 4); /* the profile's own region */
+    text = status_text(&place, "two", false);
+    CHECK_CONTAINS(text, " prod: " ARN("own"));
+    free(text);
     place_free(&place);
 }
 

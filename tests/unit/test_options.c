@@ -338,6 +338,8 @@ static void help_names_every_option_in_80_columns(void)
         }
         CHECK_CONTAINS(text, "\nExamples:\n  certmill ");
         CHECK_CONTAINS(text, "\nExit status:\n  0  ");
+        CHECK_INT(strstr(text, "nothing was sent to a CA") != NULL,
+                  strstr(text, " --ca-file ") != NULL);
         struct span rest = span_of(text);
         while (rest.data != NULL)
             CHECK(span_split(&rest, '\n').len <= 80);
