@@ -107,8 +107,13 @@ static int enroll(struct enrolling *enrolling, struct error *error)
     options.profile = NULL;
     options.only = enrolling->enrolment.name;
     /* All of the operator's mistakes show before anything is written or sent. */
-    if (!run_setup_make_text(&options, buf_span(&enrolling->after), &setup))
+    if (!run_setup_make_text(&options, buf_span(&enrolling->after), &setup)) {
+        if (enrolling->before.len == 0)
+            message_text("%s is not written yet: this is about what it would hold. What it needs "
+                         "besides, such as solvers, may be put into it beforehand",
+                         enrolling->file.path);
         return ENDING_USAGE;
+    }
     if (!file_write(enrolling->file.path, buf_span(&enrolling->after), 0600, error)) {
         message_error(error);
         return ENDING_USAGE;

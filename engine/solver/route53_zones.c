@@ -87,14 +87,14 @@ static bool no_zone(const struct route53_work *work, const struct alias *alias, 
         if (zone->source != ZONE_LEFTOVER && count++ < ZONES_SHOWN)
             (void)!buf_printf(&list, "%s%s", list.len > 0 ? ", " : "", zone->name);
     const char *profile = work->options.manifest->profile;
-    error_set(
-        error, ERROR_CONFIG, "no public hosted zone for %s%s%s%s in Route 53, %s%s%s%s: %s%s%s",
-        route53_alias_target(alias), alias->hop_count > 0 ? ", where CNAMEs lead from " : "",
-        alias->hop_count > 0 ? alias->fqdn : "",
-        alias->problem[0] != '\0' ? " (and whether it has a CNAME is not known)" : "",
-        profile != NULL ? "profile " : "AWS's default profile", profile != NULL ? profile : "",
-        count > 0 ? " has " : " has none", count > ZONES_SHOWN ? "many" : "", buf_text(&list),
-        count > ZONES_SHOWN ? ", ..." : "", alias->problem[0] != '\0' ? "; DNS: " : "");
+    const char *has = count == 0 ? " has none" : count > ZONES_SHOWN ? " has many: " : " has ";
+    error_set(error, ERROR_CONFIG, "no public hosted zone for %s%s%s%s in Route 53, %s%s%s%s%s%s",
+              route53_alias_target(alias), alias->hop_count > 0 ? ", where CNAMEs lead from " : "",
+              alias->hop_count > 0 ? alias->fqdn : "",
+              alias->problem[0] != '\0' ? " (and whether it has a CNAME is not known)" : "",
+              profile != NULL ? "profile " : "AWS's default profile",
+              profile != NULL ? profile : "", has, buf_text(&list),
+              count > ZONES_SHOWN ? ", ..." : "", alias->problem[0] != '\0' ? "; DNS: " : "");
     if (alias->problem[0] != '\0') {
         struct error whole = *error;
         error_set(error, ERROR_CONFIG, "%s%s", whole.text, alias->problem);

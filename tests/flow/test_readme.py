@@ -1,4 +1,5 @@
-"""Every command of the README is run: what it tells an operator to type works as it stands."""
+"""Every command of the README is run: what it tells an operator to type works as it stands. Those of its
+AWS section are run by tests/servers/test_aws_readme.py."""
 
 import os
 import re
@@ -17,13 +18,13 @@ from harness.load_ca import program as load_ca_program  # noqa: E402
 from harness.process import die_with_parent, free_ports  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-README = (REPOSITORY / "README.md").read_text()
+README = re.sub(r"^## AWS\n.*?(?=^## )", "", (REPOSITORY / "README.md").read_text(),
+                flags=re.MULTILINE | re.DOTALL)
 
 # Commands that other tests run: bench/demo by tests/flow/test_demo.py, bench/run by
-# tests/servers/test_bench.py, bench/keygen by tests/harness/test_keygen.py, bench/aws by
-# tests/servers/test_bench_aws.py, tests/fuzz/run by the fuzzers' tests; and tests/run runs this test.
-ELSEWHERE = {"bench/demo", "bench/keygen", "bench/aws", "bench/run", "tests/run",
-             "tests/fuzz/run 3600"}
+# tests/servers/test_bench.py, bench/keygen by tests/harness/test_keygen.py; and
+# tests/run runs this test.
+ELSEWHERE = {"bench/demo", "bench/keygen", "bench/run", "tests/run"}
 
 
 def blocks(language):
@@ -57,10 +58,13 @@ class ReadmeTest(Case):
         hmac = re.search(r'eab-hmac-key: "(.*?)"', accounts).group(1)
         self.ca = FakeCa(eab={key_id: hmac})
         self.addCleanup(self.ca.stop)
+        without_binding = FakeCa()
+        self.addCleanup(without_binding.stop)
         # What must differ from the operator's machine: where the CA is, where the state goes, and
         # that no service of this machine is reloaded.
-        endpoint = re.search(r'acme-endpoint: "(.*?)"', accounts).group(1)
-        self.write("acme_accounts.yaml", accounts.replace(endpoint, self.ca.directory), 0o600)
+        here = iter([self.ca.directory, without_binding.directory])
+        accounts = re.sub(r'(?<=acme-endpoint: ").*?(?=")', lambda _: next(here), accounts)
+        self.write("acme_accounts.yaml", accounts, 0o600)
         manifest = yaml_after("`fleet.yaml`:")
         self.write("fleet.yaml", manifest.replace("/var/lib/certmill", str(self.folder / "state")))
         self.write("bin/systemctl", '#!/bin/sh\necho "$@" >>"$0.log"\n', 0o755)

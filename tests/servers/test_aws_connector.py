@@ -117,6 +117,11 @@ class ConnectorTest(AwsConnectorCase):
                             "www.example.com", "--profile", "aws_acount_1", code=2)
         self.assertIn(OTHER[0], run.err)
         self.assertFalse((self.state / "enrolled.yaml").exists())
+        run = self.certmill("enroll", "--accounts", file, "--account", "scm_demo", "--domains",
+                            "www.example.com", "--challenge", "dns-01", code=2)
+        self.assertIn("solvers.dns-01.route53", run.err)
+        self.assertIn("enrolled.yaml is not written yet", run.err)
+        self.assertFalse((self.state / "enrolled.yaml").exists())
         self.assertEqual(self.ca.figures()["acme"]["issued"], 0)
 
 
