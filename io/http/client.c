@@ -1,6 +1,7 @@
 #include "http/client.h"
 
 #include "base/clock.h"
+#include "http/wiping.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -289,8 +290,7 @@ static bool options_copy(struct http_client *client, const struct http_options *
 
 static bool multi_make(struct http_client *client, struct error *error)
 {
-    /* Counted and thread-safe; without it the first easy handle would do the same. */
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    if (!http_global_init())
         return error_set(error, ERROR_SYSTEM, "libcurl does not start");
     client->openssl = tls_is_openssl();
     client->multi = curl_multi_init();

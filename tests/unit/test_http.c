@@ -2,6 +2,9 @@
 #include "http_fixture.h"
 #include "scripted_server.h"
 
+#include <curl/curl.h>
+#include <fcntl.h>
+
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
 
 static const struct route routes[] = {
@@ -430,6 +433,28 @@ static void wrong_use_is_refused(void)
     loop_free(loop);
 }
 
+/* Private keys pass through libcurl's buffers on their way to ACM. What is freed is read as another
+ * process would read it; its first bytes are the allocator's. */
+static void what_libcurl_frees_is_wiped(void)
+{
+    static const char secret[] = "0123456789abcdefghijklmnopqrstuvwxyz-the-secret-is-at-the-end";
+    struct fixture fixture;
+    fixture_open(&fixture, &(struct http_options){.user_agent = "certmill/test"});
+    char *copy = curl_easy_escape(NULL, secret, 0);
+    CHECK_TEXT(copy, secret);
+    off_t at = (off_t)(uintptr_t)copy;
+    char left[sizeof secret];
+    int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    CHECK(memory >= 0);
+    CHECK(pread(memory, left, sizeof left, at) == (ssize_t)sizeof left);
+    CHECK(memcmp(left, secret, sizeof left) == 0);
+    curl_free(copy);
+    CHECK(pread(memory, left, sizeof left, at) == (ssize_t)sizeof left);
+    CHECK(memcmp(left + 40, secret + 40, 20) != 0);
+    close(memory);
+    fixture_close(&fixture);
+}
+
 static const struct test tests[] = {
     TEST(answers_come_whole),
     TEST(headers_are_read_with_care),
@@ -443,5 +468,6 @@ static const struct test tests[] = {
     TEST(a_stale_connection_is_no_failure),
     TEST(freeing_cancels_what_is_out),
     TEST(wrong_use_is_refused),
+    TEST(what_libcurl_frees_is_wiped),
 };
 TESTS_MAIN(tests)
