@@ -31,6 +31,11 @@ static bool place_read(const char *url, struct place *ret_place, struct error *e
     return true;
 }
 
+static bool error_passes(const struct error *error)
+{
+    return error != NULL && (error->kind == ERROR_NETWORK || error->kind == ERROR_BUSY);
+}
+
 /* What S3's answer means for this file, put before its words. */
 static void error_explain(const struct place *place, const struct aws_answer *answer,
                           struct error *error)
@@ -42,6 +47,9 @@ static void error_explain(const struct place *place, const struct aws_answer *an
     else if (answer->outcome == AWS_DENIED)
         error_prefix(error, "it cannot be read, or it is not there and s3:ListBucket is missing "
                             "as well: ");
+    else if (error_passes(error))
+        error_prefix(error,
+                     "it cannot be fetched at the moment, which may pass: try again later: ");
 }
 
 static bool answer_take(const struct aws_answer *answer, struct buf *text, struct buf *etag,
@@ -84,14 +92,13 @@ static bool place_fetch(struct aws_profiles *profiles, const struct accounts_sou
 bool accounts_source_fetch(void *context, const char *url, const char *profile, struct buf *text,
                            struct buf *etag, struct error *error)
 {
-    struct accounts_source source = *(const struct accounts_source *)context;
-    struct aws_profiles *profiles = NULL;
+    struct accounts_source *given = context;
+    struct accounts_source source = *given;
     struct place place = {0};
     if (source.profile == NULL)
         source.profile = profile;
-    bool ok = place_read(url, &place, error) && aws_profiles_new(NULL, &profiles, error) &&
-              place_fetch(profiles, &source, &place, text, etag, error);
-    if (profiles != NULL)
-        aws_profiles_free(profiles);
+    bool ok = place_read(url, &place, error) &&
+              (given->profiles != NULL || aws_profiles_new(NULL, &given->profiles, error)) &&
+              place_fetch(given->profiles, &source, &place, text, etag, error);
     return ok || error_prefix(error, "accounts file %.300s: ", url);
 }

@@ -21,7 +21,8 @@ static void diagnostics_print(const struct diagnostics *diagnostics)
 static bool profiles_make(struct inputs *inputs)
 {
     struct error error;
-    if (!inputs->manifest.has_acm && !inputs->manifest.solvers.route53.given)
+    if (inputs->profiles != NULL ||
+        (!inputs->manifest.has_acm && !inputs->manifest.solvers.route53.given))
         return true;
     if (aws_profiles_new(NULL, &inputs->profiles, &error))
         return true;
@@ -81,8 +82,9 @@ bool inputs_read_text(const struct command_options *options, struct span text,
         .fetch_context = &source,
     };
     *ret_inputs = (struct inputs){0};
-    return secrets_ready() && read_as(options, &manifest_options, ret_inputs) &&
-           profiles_make(ret_inputs);
+    bool ok = secrets_ready() && read_as(options, &manifest_options, ret_inputs);
+    ret_inputs->profiles = source.profiles;
+    return ok && profiles_make(ret_inputs);
 }
 
 bool inputs_read_manifest(const struct command_options *options, struct inputs *ret_inputs)

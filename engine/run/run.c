@@ -79,7 +79,11 @@ static bool plan_run(struct run *run, struct error *error)
 static bool solvers_open(struct run *run, struct error *error)
 {
     struct solvers_options options = {
-        .manifest = &run->manifest->solvers, .state = run->state, .crypto = run->options->crypto};
+        .manifest = &run->manifest->solvers,
+        .state = run->state,
+        .profiles = run->options->profiles,
+        .crypto = run->options->crypto,
+    };
     for (size_t i = 0; i < run->plan.due_count; i++) {
         const struct plan_item *item = &run->plan.due[i];
         if (item->deploy_only)

@@ -118,8 +118,8 @@ static void hook_clean(const struct leftovers_options *options, const struct lef
 static void route53_clean(const struct leftovers_options *options,
                           const struct leftovers *leftovers)
 {
-    const struct route53_solver_options solver_options = {.manifest = options->manifest,
-                                                          .state = options->state};
+    const struct route53_solver_options solver_options = {
+        .manifest = options->manifest, .state = options->state, .profiles = options->profiles};
     struct route53_solver *own = NULL;
     struct error error = {0};
     if (options->route53 == NULL && !route53_solver_new(&solver_options, &own, &error)) {

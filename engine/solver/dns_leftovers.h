@@ -7,6 +7,7 @@
 struct leftovers_options {
     struct state *state;
     const struct manifest_solvers *manifest;
+    struct aws_profiles *profiles;  /* NULL: that one makes its own */
     struct route53_solver *route53; /* NULL: one is started when there are records for it */
     void (*warn)(void *context, const char *text);
     void *context;

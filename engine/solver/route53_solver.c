@@ -20,6 +20,7 @@
 struct route53_solver {
     struct loop *loop; /* these are the thread's */
     struct aws_profiles *profiles;
+    struct aws_profiles *own_profiles; /* NULL: they are the caller's */
     struct aws_client *client;
     struct resolver *resolver;
     struct route53_work *work;
@@ -186,16 +187,19 @@ static void solver_release(struct route53_solver *solver)
     if (solver->wake_fd >= 0)
         close(solver->wake_fd);
     loop_free(solver->loop);
-    aws_profiles_free(solver->profiles);
+    aws_profiles_free(solver->own_profiles);
     pthread_cond_destroy(&solver->cleaned);
     pthread_mutex_destroy(&solver->lock);
     free(solver);
 }
 
-static bool profiles_check(struct route53_solver *solver, const struct manifest_route53 *manifest,
-                           struct error *error)
+static bool profiles_take(struct route53_solver *solver,
+                          const struct route53_solver_options *options, struct error *error)
 {
-    TRY(aws_profiles_new(NULL, &solver->profiles, error));
+    const struct manifest_route53 *manifest = &options->manifest->route53;
+    if (options->profiles == NULL)
+        TRY(aws_profiles_new(NULL, &solver->own_profiles, error));
+    solver->profiles = options->profiles != NULL ? options->profiles : solver->own_profiles;
     TRY(aws_profile_check(solver->profiles, manifest->profile, error));
     for (const struct route53_zone *zone = manifest->zones; zone != NULL; zone = zone->next)
         if (zone->profile != NULL)
@@ -217,7 +221,7 @@ static bool solver_prepare(struct route53_solver *solver,
     };
     const struct resolver_handlers handlers = {
         .found = addresses_found, .answered = dns_answered, .context = solver};
-    TRY(profiles_check(solver, &manifest->route53, error));
+    TRY(profiles_take(solver, options, error));
     TRY(loop_new(&solver->loop, error));
     const struct aws_client_options client = {.profiles = solver->profiles,
                                               .user_agent = "certmill/" CERTMILL_VERSION};

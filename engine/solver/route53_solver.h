@@ -11,6 +11,7 @@ struct route53_solver;
 struct route53_solver_options {
     const struct manifest_solvers *manifest; /* outlives the solver */
     struct state *state;                     /* may be NULL */
+    struct aws_profiles *profiles;           /* outlive the solver; NULL: it makes its own */
     size_t names_expected;                   /* presents of the run; 0: not known */
 };
 

@@ -10,6 +10,7 @@
 struct solvers {
     struct manifest_solvers manifest;
     struct state *state;
+    struct aws_profiles *profiles;
     struct http_solver *http; /* NULL: not needed */
     struct alpn_solver *alpn;
     struct dns_solver *dns;
@@ -25,6 +26,7 @@ static bool solvers_start(struct solvers *solvers, const struct solvers_options 
         TRY(alpn_solver_new(solvers->manifest.alpn_listen, options->crypto, &solvers->alpn, error));
     const struct route53_solver_options route53 = {.manifest = &solvers->manifest,
                                                    .state = solvers->state,
+                                                   .profiles = solvers->profiles,
                                                    .names_expected = options->dns_names};
     if (!options->need_dns)
         return true;
@@ -41,6 +43,7 @@ bool solvers_new(const struct solvers_options *options, struct solvers **ret_sol
         return error_set(error, ERROR_MEMORY, "no memory for the solvers");
     solvers->manifest = *options->manifest;
     solvers->state = options->state;
+    solvers->profiles = options->profiles;
     if (!solvers_start(solvers, options, error)) {
         solvers_free(solvers);
         return false;
@@ -91,6 +94,7 @@ void solvers_clean_leftovers(struct solvers *solvers, void (*warn)(void *context
                              void *context)
 {
     const struct leftovers_options options = {.state = solvers->state,
+                                              .profiles = solvers->profiles,
                                               .manifest = &solvers->manifest,
                                               .route53 = solvers->route53,
                                               .warn = warn,

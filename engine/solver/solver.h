@@ -6,6 +6,7 @@
 #include "config/manifest.h"
 #include "state/state.h"
 
+struct aws_profiles;
 struct solvers;
 
 enum solver_step { SOLVER_PRESENT, SOLVER_CLEANUP };
@@ -31,6 +32,8 @@ struct solver_job {
 struct solvers_options {
     const struct manifest_solvers *manifest;
     struct state *state; /* remembers dns records, so that a later run can remove them */
+    struct aws_profiles
+        *profiles; /* for Route 53; outlive the solvers; NULL: they make their own */
     const struct crypto_context *crypto;     /* for tls-alpn-01; outlives the solvers */
     bool need_http, need_dns, need_tls_alpn; /* what the due certificates ask for */
     size_t dns_names; /* of due certificates, that dns-01 may be asked for; 0: not known */

@@ -93,6 +93,25 @@ class Route53(Case):
         self.check_clean()
         self.assertEqual(self.aws.count(operation=SETS, account=ACCOUNT), 2)  # the CLI's
 
+    def test_a_role_is_assumed_once_for_all_that_a_run_does(self):
+        """The accounts file comes from S3 by the same profile as the records go to Route 53."""
+        self.start("example.com")
+        self.aws.cli("s3", "mb", "s3://accounts")
+        self.aws.cli("s3", "cp", "-", "s3://accounts/acme.yaml",
+                     data=json.dumps({"accounts": {"ca": [self.fleet.accounts["ca"]]}}))
+        role = f"arn:aws:iam::{ACCOUNT}:role/certmill"
+        self.aws.roles = {role: {}}
+        env = self.aws.profiles(self.folder / "profiles", {
+            "base": {"region": "us-east-1", "key": self.aws.default_key},
+            "one": {"region": "us-east-1", "role_arn": role, "source_profile": "base"}})
+        self.route53["profile"] = "one"
+        self.fleet.certificates = [certificate("www")]
+        self.run_it("--accounts", "s3://accounts/acme.yaml", "--profile", "one", env=env)
+        self.check()
+        self.assertEqual(self.aws.count(operation="GetObject", code=""), 1)
+        self.assertEqual(self.aws.count(operation="AssumeRole"), 1)
+        self.check_clean()
+
     def test_values_of_others_stay(self):
         self.start("example.com")
         zone = self.zones["example.com"]
