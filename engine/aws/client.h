@@ -22,7 +22,8 @@ enum aws_outcome {
     AWS_FAILED,              /* 5xx, after the attempts */
     AWS_UNREACHABLE,         /* no connection: nothing was sent */
     AWS_UNCLEAR,             /* no answer, or a broken one: AWS may have acted */
-    AWS_CREDENTIALS,         /* none could be had: nothing was sent */
+    AWS_CREDENTIALS,         /* none could be had, after the attempts when that may pass: nothing
+                                was sent */
     AWS_ENDED,               /* the client was freed */
 };
 

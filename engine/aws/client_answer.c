@@ -25,20 +25,36 @@ static uint64_t random_take(const struct aws_client *client)
     return random;
 }
 
-/* Queues another attempt after back-off; false when there were enough. */
-static bool retry_later(struct aws_client *client, struct call *call, struct span retry_after)
+bool call_retry(struct aws_client *client, struct call *call, int64_t retry_after_s)
 {
-    int64_t retry_after_s = -1;
     if (call->retries + 1 >= client->options.attempts)
         return false;
-    if (!time_parse_retry_after(retry_after, clock_unix(), &retry_after_s))
-        retry_after_s = -1;
     int64_t wait_ms = backoff_ms(&retry_backoff, call->retries, retry_after_s, RETRY_AFTER_CAP_S,
                                  random_take(client));
     if (!timers_add(&client->timers, clock_monotonic_ms() + wait_ms, call->id))
         return false;
     call->retries++;
     return true;
+}
+
+static bool retry_later(struct aws_client *client, struct call *call, struct span retry_after)
+{
+    int64_t retry_after_s;
+    if (!time_parse_retry_after(retry_after, clock_unix(), &retry_after_s))
+        retry_after_s = -1;
+    return call_retry(client, call, retry_after_s);
+}
+
+bool call_reads(const struct call *call)
+{
+    static const char *const verbs[] = {"List", "Describe", "Get"};
+    const char *colon = strchr(call->request.action, ':');
+    if (call->request.method == HTTP_GET || call->request.method == HTTP_HEAD)
+        return true;
+    for (size_t i = 0; colon != NULL && i < sizeof verbs / sizeof verbs[0]; i++)
+        if (strncmp(colon + 1, verbs[i], strlen(verbs[i])) == 0)
+            return true;
+    return false;
 }
 
 /* No answer. */
@@ -49,16 +65,15 @@ static void unanswered_error(const struct call *call, const struct http_response
     char where[AWS_WHERE_MAX], reason[300];
     aws_failure_where(call->request.action, call->request.profile, call->region, where);
     printable_copy(span_of(response->reason), reason, sizeof reason);
-    const char *meaning = "AWS may have done it all the same";
+    const char *meaning = call_reads(call) ? "no answer came" : "AWS may have done it all the same";
     if (response->failure == HTTP_UNTRUSTED)
         meaning = "its certificate is not trusted; AWS_CA_BUNDLE or ca_bundle names another trust";
     else if (outcome == AWS_UNREACHABLE)
         meaning = "it cannot be reached; nothing was sent";
     else if (response->failure == HTTP_TOO_LARGE)
         meaning = "nothing so large is read";
-    else if (call->request.method == HTTP_GET || call->request.method == HTTP_HEAD)
-        meaning = "no answer came";
-    error_set(error, ERROR_NETWORK, "%s%s: %s", where, reason, meaning);
+    error_set(error, response->failure == HTTP_UNTRUSTED ? ERROR_CONFIG : ERROR_NETWORK, "%s%s: %s",
+              where, reason, meaning);
 }
 
 static void unanswered(struct aws_client *client, struct call *call,
@@ -90,12 +105,12 @@ static bool renew(struct aws_client *client, struct call *call)
     return true;
 }
 
-static bool correct_clock(struct aws_client *client, struct call *call, int64_t server_time)
+static bool correct_clock(struct call *call, int64_t server_time)
 {
     if (call->corrected || server_time == 0)
         return false;
     call->corrected = true;
-    client->ahead_s = server_time - clock_unix();
+    call->host->ahead_s = server_time - clock_unix();
     call_queue(call);
     return true;
 }
@@ -127,7 +142,7 @@ static bool try_again(struct aws_client *client, struct call *call,
     case AWS_EXPIRED:
         return renew(client, call);
     case AWS_SKEWED:
-        return correct_clock(client, call, server_time);
+        return correct_clock(call, server_time);
     case AWS_THROTTLED:
         return !call->request.tell_throttled && retry_later(client, call, response->retry_after);
     case AWS_FAILED:
@@ -164,6 +179,7 @@ static void refused(struct aws_client *client, struct call *call,
         .key_id = call->key_id,
         .host = call->route.origin,
         .attempts = call->attempts,
+        .reads = call_reads(call),
         .status = response->status,
         .behind_s = server_time != 0 ? server_time - clock_unix() : 0,
         .outcome = outcome,

@@ -14,6 +14,7 @@ struct wait {
     bool ended;
     bool ok;
     bool cancelled;
+    bool failed; /* its error says why; the call is only given up */
 };
 
 static void call_ends(void *context, const struct aws_reply *reply)
@@ -27,6 +28,8 @@ static void call_ends(void *context, const struct aws_reply *reply)
     memcpy(answer->code, reply->code, sizeof answer->code);
     buf_clear(&answer->body);
     buf_clear(&answer->etag);
+    if (wait->failed)
+        return;
     if (wait->cancelled)
         error_set(wait->error, ERROR_CANCELLED, "the run is ending");
     else if (!wait->ok && wait->error != NULL)
@@ -77,6 +80,7 @@ bool aws_call(const struct aws_client_options *options, const struct aws_request
     bool ok = aws_client_new(loop, options, call_ends, &wait, &client, error) &&
               (cancel_fd < 0 || loop_watch(loop, cancel_fd, EPOLLIN, cancel_comes, &wait, error)) &&
               aws_send(client, request, error) && loop_until_ended(loop, client, &wait, error);
+    wait.failed = !ok;
     aws_client_free(client); /* may end the call, with words of its own */
     if (cancel_fd >= 0)
         loop_forget(loop, cancel_fd);

@@ -15,6 +15,7 @@ struct aws_host {
     char *origin;
     char *ca_file; /* NULL: the system's */
     struct http_client *http;
+    int64_t ahead_s;           /* its clock is ahead of this machine's, once that was seen */
     struct call *first, *last; /* to be sent when there is room */
     struct aws_client *client;
 };
@@ -46,7 +47,6 @@ struct aws_client {
     struct aws_host *hosts;
     struct slots calls;
     struct timers timers;
-    int64_t ahead_s; /* the server's clock is ahead of this machine's, once it was seen */
     uint64_t sent;
     bool woken; /* something was queued since the last tick */
     bool closing;
@@ -62,7 +62,14 @@ void call_end(struct aws_client *client, struct call *call, struct aws_reply *re
 /* client_send.c: signs the call and hands it to HTTP, or ends it. */
 void call_send(struct aws_client *client, struct call *call);
 
-/* client_answer.c: what the answer means: the end, or another attempt. */
+/* client_answer.c */
+/* Queues another attempt after back-off, or after these seconds (-1: none said) when it is longer;
+ * false when there were enough. */
+bool call_retry(struct aws_client *client, struct call *call, int64_t retry_after_s);
+/* Whether the call changes nothing in AWS: by method, and by the action's name (List, Describe and
+ * Get), as all of ACM is POST. */
+bool call_reads(const struct call *call);
+/* What the answer means: the end, or another attempt. */
 void call_answered(struct aws_client *client, struct call *call,
                    const struct http_response *response);
 

@@ -72,11 +72,11 @@ static bool http_hand_over(struct call *call, const struct aws_credentials *cred
     return ok;
 }
 
-static bool sign_and_send(struct aws_client *client, struct call *call,
-                          const struct aws_credentials *credentials, struct error *error)
+static bool sign_and_send(struct call *call, const struct aws_credentials *credentials,
+                          struct error *error)
 {
     const struct aws_request *request = &call->request;
-    call->signed_at = clock_unix() + client->ahead_s;
+    call->signed_at = clock_unix() + call->host->ahead_s;
     const struct aws_sign_request to_sign = {
         .method = method_name(request->method),
         .host = call->route.host,
@@ -107,19 +107,32 @@ static void fail(struct aws_client *client, struct call *call, enum aws_outcome 
     call_end(client, call, &reply);
 }
 
+/* True when the failure may pass and another attempt is queued: for when the credentials are
+ * fetched anew, as until then the same failure is told. */
+static bool retry_for_credentials(struct aws_client *client, struct call *call,
+                                  const struct error *error)
+{
+    if (error->kind != ERROR_NETWORK)
+        return false;
+    return call_retry(
+        client, call,
+        aws_credentials_retry_s(client->options.profiles, call->request.profile, clock_unix()));
+}
+
 void call_send(struct aws_client *client, struct call *call)
 {
     struct aws_credentials credentials;
     struct error error;
     if (!aws_credentials_get(client->options.profiles, call->request.profile, clock_unix(),
                              &credentials, &error)) {
-        fail(client, call, AWS_CREDENTIALS, &error);
+        if (!retry_for_credentials(client, call, &error))
+            fail(client, call, AWS_CREDENTIALS, &error);
         return;
     }
     memcpy(call->key_id, credentials.key_id, sizeof call->key_id);
     call->attempts++;
     client->sent++;
-    bool ok = sign_and_send(client, call, &credentials, &error);
+    bool ok = sign_and_send(call, &credentials, &error);
     aws_credentials_free(&credentials);
     if (!ok)
         fail(client, call, AWS_INVALID, &error);

@@ -4,6 +4,7 @@
 #include "aws/credentials_fetch.h"
 #include "base/clock.h"
 
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,11 @@
  * for one profile keeps the others waiting too. */
 #define FAILURE_KEPT_S     5
 #define FAILURE_KEPT_TIMES 5
+/* What may pass is asked for again sooner. */
+#define PASSING_KEPT_S     1
+#define PASSING_KEPT_TIMES 1
+/* Whoever has to renew expired keys takes a while. */
+#define EXPIRED_KEPT_S 30
 
 /* Whose credentials an entry holds. */
 enum entry_role {
@@ -32,7 +38,8 @@ struct entry {
     bool held;
     struct aws_credentials credentials;
     int64_t refresh_at;
-    struct error failure; /* of the last fetch */
+    struct aws_credentials expired; /* the last ones that AWS said so of; key_id "": none */
+    struct error failure;           /* of the last fetch */
     int64_t failure_until;
 };
 
@@ -67,6 +74,7 @@ void credentials_cache_free(struct credentials_cache *cache)
         struct entry *entry = cache->entries;
         cache->entries = entry->next;
         aws_credentials_free(&entry->credentials);
+        aws_credentials_free(&entry->expired);
         free(entry->name);
         free(entry);
     }
@@ -171,6 +179,51 @@ static void entry_put(struct entry *entry, struct aws_credentials *fetched, int6
         fetched->expires_at - (life < 2 * REFRESH_BEFORE_S ? life / 2 : REFRESH_BEFORE_S);
 }
 
+/* Who has to renew keys that come from there. */
+static const char *renewal(enum source_kind kind)
+{
+    switch (kind) {
+    case SOURCE_ENVIRONMENT:
+        return "the environment has no others: sign in anew and start certmill again";
+    case SOURCE_CREDENTIALS_FILE:
+        return "the credentials file still has them: sign in anew, or see to it that the tool that "
+               "writes the file does";
+    case SOURCE_CONFIG_FILE:
+        return "the config file was read once: sign in anew and start certmill again";
+    case SOURCE_PROCESS:
+        return "its credential_process gives them again: sign in anew with its tool";
+    case SOURCE_ROLE:
+    case SOURCE_WEB_IDENTITY:
+        return "STS gives them again: an endpoint_url that is not AWS's may keep answers";
+    case SOURCE_CONTAINER:
+    case SOURCE_INSTANCE:
+        break;
+    }
+    return "the machine's service for credentials has to renew them, and has not: see whether its "
+           "role is still attached";
+}
+
+static bool secret_is(const struct secret *a, const struct secret *b)
+{
+    return a->len == b->len && (a->len == 0 || CRYPTO_memcmp(a->data, b->data, a->len) == 0);
+}
+
+/* Keys that have expired are of no more use when they come again. */
+static bool renewed_check(const struct entry *entry, const struct source *source,
+                          const struct aws_credentials *fetched, struct error *error)
+{
+    const struct aws_credentials *expired = &entry->expired;
+    if (expired->key_id[0] == '\0' || strcmp(fetched->key_id, expired->key_id) != 0 ||
+        !secret_is(&fetched->session_token, &expired->session_token))
+        return true;
+    return error_set(error, ERROR_CONFIG,
+                     "AWS profile %.100s: the keys themselves have expired (ExpiredToken, access "
+                     "key %.40s), and "
+                     "%s",
+                     source->profile != NULL ? source->profile->name : "default", fetched->key_id,
+                     renewal(source->kind));
+}
+
 static bool fetch_usable(struct aws_profiles *profiles, const struct source *source, int64_t now,
                          struct aws_credentials *ret_fetched, struct error *error)
 {
@@ -184,6 +237,14 @@ static bool fetch_usable(struct aws_profiles *profiles, const struct source *sou
     }
     *ret_fetched = fetched;
     return true;
+}
+
+static int64_t failure_end(const struct error *failure, int64_t now, int64_t took_s)
+{
+    bool passes = failure->kind == ERROR_NETWORK;
+    int64_t kept_s = passes ? PASSING_KEPT_S + PASSING_KEPT_TIMES * took_s
+                            : FAILURE_KEPT_S + FAILURE_KEPT_TIMES * took_s;
+    return now + took_s + kept_s;
 }
 
 /* With the lock held, which is left while fetching. */
@@ -204,12 +265,16 @@ static void entry_fetch(struct aws_profiles *profiles, struct entry *entry,
     pthread_mutex_lock(&cache->lock);
     entry->fetching = false;
     entry->fetched++;
-    if (ok) {
+    bool expired = ok && !renewed_check(entry, &source, &fetched, &error);
+    if (expired)
+        aws_credentials_free(&fetched);
+    else if (ok)
         entry_put(entry, &fetched, now);
-    } else {
-        int64_t took_s = (clock_monotonic_ms() - start_ms) / 1000;
+    if (!ok || expired) {
         entry->failure = error;
-        entry->failure_until = now + took_s + FAILURE_KEPT_S + FAILURE_KEPT_TIMES * took_s;
+        entry->failure_until =
+            expired ? now + EXPIRED_KEPT_S
+                    : failure_end(&error, now, (clock_monotonic_ms() - start_ms) / 1000);
     }
     pthread_cond_broadcast(&cache->changed);
 }
@@ -263,7 +328,10 @@ static void entry_expire(struct aws_profiles *profiles, const struct asked *aske
     struct entry *entry = entry_find(cache, asked);
     /* Another thread may have fetched anew already. */
     if (entry != NULL && entry->held && strcmp(entry->credentials.key_id, key_id) == 0) {
-        entry_drop(entry);
+        aws_credentials_free(&entry->expired);
+        entry->expired = entry->credentials;
+        entry->credentials = (struct aws_credentials){0};
+        entry->held = false;
         entry->failure.kind = ERROR_NONE;
     }
     pthread_mutex_unlock(&cache->lock);
@@ -280,6 +348,17 @@ bool aws_credentials_get(struct aws_profiles *profiles, const char *profile, int
 {
     const struct asked asked = {.role = ENTRY_PROFILE, .name = profile};
     return entry_get(profiles, &asked, now, ret_credentials, error);
+}
+
+int64_t aws_credentials_retry_s(struct aws_profiles *profiles, const char *profile, int64_t now)
+{
+    const struct asked asked = {.role = ENTRY_PROFILE, .name = profile};
+    pthread_mutex_lock(&profiles->cache->lock);
+    const struct entry *entry = entry_find(profiles->cache, &asked);
+    bool failed = entry != NULL && entry->failure.kind != ERROR_NONE && now < entry->failure_until;
+    int64_t left_s = failed ? entry->failure_until - now : 0;
+    pthread_mutex_unlock(&profiles->cache->lock);
+    return left_s;
 }
 
 void aws_credentials_expire(struct aws_profiles *profiles, const char *profile, const char *key_id)

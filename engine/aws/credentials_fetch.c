@@ -138,10 +138,14 @@ bool credentials_fetch(struct aws_profiles *profiles, const struct source *sourc
     case SOURCE_INSTANCE:
         break;
     }
-    return credentials_instance(profiles, profile, now, ret_credentials, error) ||
-           (source->is_last && error_prefix(error,
-                                            "AWS profile %.100s has no credentials: run \"aws "
-                                            "configure\", or set AWS_ACCESS_KEY_ID and "
-                                            "AWS_SECRET_ACCESS_KEY; what was tried last is ",
-                                            profile != NULL ? profile->name : "default"));
+    if (credentials_instance(profiles, profile, now, ret_credentials, error))
+        return true;
+    /* Most machines that are silent here are no instances. */
+    if (source->is_last && !source->again && error != NULL)
+        error->kind = ERROR_CONFIG;
+    return source->is_last &&
+           error_prefix(error,
+                        "AWS profile %.100s has no credentials: run \"aws configure\", or set "
+                        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; what was tried last is ",
+                        profile != NULL ? profile->name : "default");
 }

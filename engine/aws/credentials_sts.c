@@ -11,8 +11,8 @@
 #include <string.h>
 
 #define TIMEOUT_MS      10000
-#define ATTEMPTS        3
-#define PAUSE_MS        250
+#define ATTEMPTS        4 /* as for each call of AWS */
+#define PAUSE_MS        400
 #define FORM_TYPE       "application/x-www-form-urlencoded; charset=utf-8"
 #define WEB_TOKEN_MAX   ((size_t)20000) /* API reference, WebIdentityToken */
 #define DURATION_MAX    43200
@@ -184,6 +184,16 @@ static bool headers_make(const struct assume *assume, int64_t now, struct signed
     return true;
 }
 
+static bool is_passing(const struct fetch_reply *reply)
+{
+    struct aws_failure failure;
+    const struct http_response response = {.body = buf_span(&reply->body)};
+    if (reply->status == 200)
+        return false;
+    aws_failure_read(&response, &failure);
+    return aws_outcome_passes(aws_failure_outcome(&failure, reply->status, 0));
+}
+
 static bool send(const struct assume *assume, int64_t now, struct fetch_reply *ret_reply,
                  struct error *error)
 {
@@ -199,6 +209,7 @@ static bool send(const struct assume *assume, int64_t now, struct fetch_reply *r
         .timeout_ms = TIMEOUT_MS,
         .attempts = ATTEMPTS,
         .pause_ms = PAUSE_MS,
+        .passes = is_passing,
     };
     bool ok = (!is_signed(assume) || headers_make(assume, now, &headers, error)) &&
               fetch(&request, ret_reply, error);

@@ -202,3 +202,8 @@ enum aws_outcome aws_failure_outcome(const struct aws_failure *failure, long sta
             return meanings[i].outcome;
     return status_outcome(status);
 }
+
+bool aws_outcome_passes(enum aws_outcome outcome)
+{
+    return outcome == AWS_THROTTLED || outcome == AWS_FAILED;
+}

@@ -26,6 +26,10 @@ void aws_failure_read(const struct http_response *response, struct aws_failure *
 enum aws_outcome aws_failure_outcome(const struct aws_failure *failure, long status,
                                      int64_t behind_s);
 
+/* Whether the same request may well get another answer a little later: what is repeated after
+ * back-off, by the client and by whoever gets credentials. */
+bool aws_outcome_passes(enum aws_outcome outcome);
+
 /* For whom an error is composed. */
 struct aws_failed_call {
     const char *action;  /* "acm:ImportCertificate" */
@@ -34,6 +38,7 @@ struct aws_failed_call {
     const char *key_id; /* "" when there were no credentials */
     const char *host;
     unsigned attempts;
+    bool reads; /* it changes nothing */
     long status;
     int64_t behind_s;
     enum aws_outcome outcome;

@@ -99,8 +99,8 @@ static void advice_write(const struct aws_failed_call *call, char *advice)
                  call->attempts, call->attempts == 1 ? "" : "s");
         break;
     case AWS_UNCLEAR:
-        snprintf(advice, ADVICE_MAX, "AWS failed with HTTP %ld, and may have done it all the same",
-                 call->status);
+        snprintf(advice, ADVICE_MAX, "AWS failed with HTTP %ld%s", call->status,
+                 call->reads ? "" : ", and may have done it all the same");
         break;
     default:
         snprintf(advice, ADVICE_MAX, "refused with HTTP %ld", call->status);

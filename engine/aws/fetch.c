@@ -1,11 +1,15 @@
 #include "aws/fetch.h"
 
+#include "acme/backoff.h"
 #include "base/clock.h"
 
+#include <openssl/rand.h>
 #include <poll.h>
 #include <string.h>
 
-#define USER_AGENT "certmill/" CERTMILL_VERSION
+#define USER_AGENT        "certmill/" CERTMILL_VERSION
+#define PAUSE_CAP_MS      5000
+#define RETRY_AFTER_CAP_S 10
 
 struct fetching {
     struct fetch_reply *reply;
@@ -29,6 +33,8 @@ static void fetch_done(void *context, const struct http_response *response)
     reply->status = response->status;
     if (!time_parse_http_date(response->date, &reply->date))
         reply->date = 0;
+    if (!time_parse_retry_after(response->retry_after, clock_unix(), &reply->retry_after_s))
+        reply->retry_after_s = -1;
     fetching->answered = true;
 }
 
@@ -73,6 +79,25 @@ static bool attempt(const struct fetch_request *request, struct fetch_reply *rep
     return ok;
 }
 
+static bool is_wanted_again(const struct fetch_request *request, const struct fetch_reply *reply)
+{
+    if (request->passes != NULL)
+        return request->passes(reply);
+    return reply->status == 429 || reply->status >= 500;
+}
+
+static void pause_take(const struct fetch_request *request, unsigned attempt, int64_t retry_after_s)
+{
+    const struct backoff backoff = {.first_ms = request->pause_ms, .cap_ms = PAUSE_CAP_MS};
+    uint64_t random = 0;
+    if (request->pause_ms == 0)
+        return;
+    /* Without a random number the wait is the shortest, which is sound too. */
+    (void)RAND_bytes((unsigned char *)&random, sizeof random);
+    int64_t wait_ms = backoff_ms(&backoff, attempt, retry_after_s, RETRY_AFTER_CAP_S, random);
+    (void)poll(NULL, 0, (int)wait_ms);
+}
+
 bool fetch(const struct fetch_request *request, struct fetch_reply *ret_reply, struct error *error)
 {
     struct fetch_reply reply = {0};
@@ -80,7 +105,7 @@ bool fetch(const struct fetch_request *request, struct fetch_reply *ret_reply, s
     for (unsigned i = 0;; i++) {
         bool answered = attempt(request, &reply, error);
         bool is_last = i + 1 >= request->attempts;
-        if (answered && (reply.status < 500 || is_last)) {
+        if (answered && (is_last || !is_wanted_again(request, &reply))) {
             *ret_reply = reply;
             return true;
         }
@@ -89,8 +114,7 @@ bool fetch(const struct fetch_request *request, struct fetch_reply *ret_reply, s
             return false;
         }
         buf_clear(&reply.body);
-        if (request->pause_ms > 0)
-            (void)poll(NULL, 0, (int)(request->pause_ms << i));
+        pause_take(request, i, answered ? reply.retry_after_s : -1);
     }
 }
 

@@ -7,6 +7,8 @@
 
 #define FETCH_BODY_MAX ((size_t)256 * 1024)
 
+struct fetch_reply;
+
 struct fetch_request {
     enum http_method method;
     const char *url;
@@ -16,14 +18,17 @@ struct fetch_request {
     const char *ca_file;        /* NULL: the system's */
     bool direct;                /* never by a proxy of the environment */
     unsigned timeout_ms;        /* an attempt */
-    unsigned attempts;          /* while there is no answer, or one of 500 and more */
-    unsigned pause_ms;          /* before the second; doubled before each one more */
+    unsigned attempts;          /* while there is no answer, or one that passes */
+    unsigned pause_ms;          /* before the second; doubled before each one more, with jitter; the
+                                   answer's Retry-After first */
+    bool (*passes)(const struct fetch_reply *reply); /* NULL: 429, and 500 and more */
 };
 
 struct fetch_reply {
     long status;
-    struct buf body; /* wiped when it is freed */
-    int64_t date;    /* the answer's, unix seconds; 0: none */
+    struct buf body;       /* wiped when it is freed */
+    int64_t date;          /* the answer's, unix seconds; 0: none */
+    int64_t retry_after_s; /* -1: none */
 };
 
 /* True when an answer came, whatever its status; the caller frees it then. ERROR_NETWORK when none

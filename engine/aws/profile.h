@@ -80,8 +80,11 @@ void aws_credentials_free(struct aws_credentials *credentials);
  * to do: ERROR_CONFIG for what the operator must mend, ERROR_NETWORK for what may pass. */
 bool aws_credentials_get(struct aws_profiles *profiles, const char *profile, int64_t now,
                          struct aws_credentials *ret_credentials, struct error *error) MUST_USE;
+/* For how many seconds more a get tells the last failure again, without fetching; 0: it fetches. */
+int64_t aws_credentials_retry_s(struct aws_profiles *profiles, const char *profile, int64_t now);
 /* AWS said that the one with this key id has expired: the next get fetches anew, keys of the
- * credentials file by reading that again. */
+ * credentials file by reading that again. When the same come again, that get and those of the next
+ * 30 s fail with words that say who has to renew them. */
 void aws_credentials_expire(struct aws_profiles *profiles, const char *profile, const char *key_id);
 
 #endif

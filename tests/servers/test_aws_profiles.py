@@ -315,7 +315,7 @@ class WhoamiTest(Case):
         unknown = dict(aws.env(key), AWS_ACCESS_KEY_ID="AKIAUNKNOWNUNKNOWN")
         self.assertIn("AWS does not know access key", self.problem(unknown))
         expired = aws.key(token="session-token", expires_at=1)
-        self.assertIn("has expired", self.problem(aws.env(expired)))
+        self.assertIn("the keys themselves have expired", self.problem(aws.env(expired)))
         unreachable = dict(aws.env(), AWS_ENDPOINT_URL="http://127.0.0.1:9")
         self.assertIn("127.0.0.1:9", self.problem(unreachable))
         self.assertIn("there is no AWS profile nobody",

@@ -5,6 +5,8 @@
 #include "aws/client.h"
 #include "base/clock.h"
 
+#include <fcntl.h>
+
 #define CREDENTIALS                                                      \
     "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=the-secret", \
         "AWS_SESSION_TOKEN=the-token"
@@ -50,6 +52,19 @@ static void calls_open(struct calls *calls, const struct route *routes, size_t c
         .profiles = calls->aws.profiles, .attempts = 3, .random = no_jitter};
     struct error error;
     CHECK_OK(loop_new(&calls->loop, &error), error);
+    CHECK_OK(aws_client_new(calls->loop, &options, call_ends, calls, &calls->client, &error),
+             error);
+}
+
+/* Reads the environment again, with this ~/.aws/config. */
+static void calls_profiles(struct calls *calls, const char *config)
+{
+    struct error error;
+    aws_client_free(calls->client);
+    aws_fixture_close(&calls->aws);
+    aws_fixture_open(&calls->aws, calls->environment, config, NULL);
+    const struct aws_client_options options = {
+        .profiles = calls->aws.profiles, .attempts = 3, .random = no_jitter};
     CHECK_OK(aws_client_new(calls->loop, &options, call_ends, calls, &calls->client, &error),
              error);
 }
@@ -314,7 +329,149 @@ static void a_blocking_call_waits_and_can_be_cancelled(void)
     calls_close(&calls);
 }
 
+/* Profile "other" has a server of its own, whose clock is right. */
+static void a_clock_is_corrected_for_its_host_alone(void)
+{
+    static const struct route routes[] = {
+        {.path = "/",
+         .reply =
+             REPLY("403 Forbidden", "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 59\r\n",
+                   "{\"__type\":\"InvalidSignatureException\",\"message\":\"no match\"}")},
+        {.path = "/ok", .reply = REPLY("200 OK", "Content-Length: 0\r\n", "")}};
+    struct calls calls;
+    calls_open(&calls, routes, 2);
+    struct server *other = server_start(routes, 2, NULL);
+    char config[512];
+    snprintf(
+        config, sizeof config,
+        "[profile skewed]\nendpoint_url = http://127.0.0.1:%d\naws_access_key_id = AKIDSKEWED\n"
+        "aws_secret_access_key = s\n[profile other]\nendpoint_url = http://127.0.0.1:%d\n"
+        "aws_access_key_id = AKIDOTHER\naws_secret_access_key = s\n",
+        calls.server->port, other->port);
+    calls.environment[4] = NULL; /* the endpoint of the environment goes before a profile's */
+    calls_profiles(&calls, config);
+    struct aws_request request = acm_request("/");
+    request.profile = "skewed";
+    call(&calls, &request);
+    CHECK_CONTAINS(calls.server->last_head, "X-Amz-Date: 19941106T0849");
+    request = acm_request("/ok");
+    request.profile = "other";
+    call(&calls, &request);
+    CHECK_INT(calls.last.outcome, AWS_OK);
+    CHECK(strstr(other->last_head, "X-Amz-Date: 1994") == NULL);
+    server_stop(other);
+    calls_close(&calls);
+}
+
+/* A call that only reads leaves nothing behind, whatever became of it. */
+static void what_only_reads_is_not_said_to_be_done(void)
+{
+    static const struct route routes[] = {{.path = "/failed", .reply = failed},
+                                          {.path = "/reset", .reply = "", .then = THEN_RESET}};
+    static const char *const actions[] = {"acm:ListCertificates", "acm:DescribeCertificate",
+                                          "acm:GetCertificate"};
+    struct calls calls;
+    calls_open(&calls, routes, 2);
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0] * 2; i++) {
+        struct aws_request request = acm_request(routes[i % 2].path);
+        request.action = actions[i / 2];
+        request.once = true;
+        call(&calls, &request);
+        CHECK_INT(calls.last.outcome, AWS_UNCLEAR);
+        CHECK_CONTAINS(calls.last.error.text, request.action);
+        CHECK(strstr(calls.last.error.text, "may have done it") == NULL);
+    }
+    calls_close(&calls);
+}
+
+#define ROLE_XML                                                                                \
+    "<AssumeRoleResponse><AssumeRoleResult>"                                                    \
+    "<Credentials><AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"      \
+    "<SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>" \
+    "</AssumeRoleResult></AssumeRoleResponse>"
+
+/* STS fails as long as it is asked for the first credentials; ACM answers. */
+static bool sts_recovers(void *context, struct span head, struct span body, struct buf *reply)
+{
+    atomic_uint *failures = context;
+    (void)head;
+    if (!span_starts(body, "Action=AssumeRole"))
+        return buf_append_text(reply, REPLY("200 OK", "Content-Length: 0\r\n", ""));
+    if (atomic_load(failures) == 0)
+        return buf_printf(reply, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+                          strlen(ROLE_XML), ROLE_XML);
+    atomic_fetch_sub(failures, 1);
+    return buf_append_text(reply, "HTTP/1.1 503 Slow\r\nRetry-After: 0\r\n"
+                                  "Content-Length: 0\r\n\r\n");
+}
+
+static const char role[] = "[profile base]\naws_access_key_id = AKIDBASE\n"
+                           "aws_secret_access_key = s\n[profile role]\n"
+                           "role_arn = arn:aws:iam::1:role/r\nsource_profile = base\n";
+
+/* One fetch of credentials asks four times: the first one fails whole. */
+static void credentials_that_fail_in_passing_are_fetched_again(void)
+{
+    struct calls calls;
+    atomic_uint failures = 5;
+    calls_open(&calls, NULL, 0);
+    server_stop(calls.server);
+    calls.server = server_start_handler(sts_recovers, &failures);
+    snprintf(calls.endpoint, sizeof calls.endpoint, "AWS_ENDPOINT_URL=http://127.0.0.1:%d",
+             calls.server->port);
+    calls_profiles(&calls, role);
+    struct aws_request request = acm_request("/");
+    request.profile = "role";
+    call(&calls, &request);
+    CHECK_INT(calls.last.outcome, AWS_OK);
+    CHECK_INT(calls.last.attempts, 1);
+    calls_close(&calls);
+}
+
+/* The loop's descriptors become those of /dev/null once a request has come, so that waiting fails
+ * while its answer is out. */
+static bool loops_break(void *context, struct span head, struct span body, struct buf *reply)
+{
+    (void)context;
+    (void)head;
+    (void)body;
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    for (int fd = 3; fd < 256; fd++) {
+        char name[64], target[64];
+        snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+        ssize_t len = readlink(name, target, sizeof target);
+        if (span_is(span_make(target, len > 0 ? (size_t)len : 0), "anon_inode:[eventpoll]"))
+            CHECK(dup2(null, fd) == fd);
+    }
+    close(null);
+    return buf_append_text(reply, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{");
+}
+
+static void a_loop_that_fails_is_told_as_it_is(void)
+{
+    struct calls calls;
+    struct aws_answer answer CLEANUP(aws_answer_free);
+    struct error error;
+    calls_open(&calls, NULL, 0);
+    server_stop(calls.server);
+    calls.server = server_start_handler(loops_break, NULL);
+    snprintf(calls.endpoint, sizeof calls.endpoint, "AWS_ENDPOINT_URL=http://127.0.0.1:%d",
+             calls.server->port);
+    calls_profiles(&calls, NULL);
+    const struct aws_client_options options = {.profiles = calls.aws.profiles};
+    const struct aws_request request = acm_request("/");
+    aws_answer_init(&answer);
+    CHECK(!aws_call(&options, &request, -1, &answer, &error));
+    CHECK_INT(error.kind, ERROR_SYSTEM);
+    CHECK(strstr(error.text, "the run is ending") == NULL);
+    calls_close(&calls);
+}
+
 static const struct test tests[] = {
+    TEST(a_clock_is_corrected_for_its_host_alone),
+    TEST(what_only_reads_is_not_said_to_be_done),
+    TEST(credentials_that_fail_in_passing_are_fetched_again),
+    TEST(a_loop_that_fails_is_told_as_it_is),
     TEST(an_answer_comes_with_what_was_sent),
     TEST(what_may_pass_is_tried_again_and_told_in_the_end),
     TEST(what_may_have_been_done_is_sent_once),

@@ -80,19 +80,59 @@ static void command_open(const char *body)
 
 static void a_process_gives_credentials_until_they_end(void)
 {
-    command_open("[ \"$1\" = 'a b' ] || exit 1\necho '{\"Version\": 1, \"AccessKeyId\": \"ASIAP\","
+    command_open("[ \"$1\" = 'a b' ] || exit 1\nrun=$(($(wc -l < \"${0%/*}/runs\")))\n"
+                 "echo '{\"Version\": 1, \"AccessKeyId\": \"ASIA'$run'\","
                  "\"SecretAccessKey\": \"s\", \"Expiration\": \"" EXPIRES_TEXT "\"}'");
-    check_key("p", AWS_NOW, "ASIAP", EXPIRES_AT);
-    check_key("p", EXPIRES_AT - 301, "ASIAP", EXPIRES_AT);
-    CHECK_INT(command_runs(), 1);
-    check_key("p", EXPIRES_AT - 300, "ASIAP", EXPIRES_AT);
-    CHECK_INT(command_runs(), 2);
+    check_key("p", AWS_NOW, "ASIA1", EXPIRES_AT);
+    check_key("p", EXPIRES_AT - 301, "ASIA1", EXPIRES_AT);
+    check_key("p", EXPIRES_AT - 300, "ASIA2", EXPIRES_AT);
     aws_credentials_expire(fixture.profiles, "p", "ASIAOTHER");
-    check_key("p", AWS_NOW, "ASIAP", EXPIRES_AT);
-    CHECK_INT(command_runs(), 2);
-    aws_credentials_expire(fixture.profiles, "p", "ASIAP");
-    check_key("p", AWS_NOW, "ASIAP", EXPIRES_AT);
+    check_key("p", AWS_NOW, "ASIA2", EXPIRES_AT);
+    aws_credentials_expire(fixture.profiles, "p", "ASIA2");
+    check_key("p", AWS_NOW, "ASIA3", EXPIRES_AT);
     CHECK_INT(command_runs(), 3);
+    aws_fixture_close(&fixture);
+}
+
+/* AWS says that they have expired, and their command gives them again: it is not run for each call
+ * that asks, and the error says whose they are. */
+static void keys_that_have_expired_are_not_fetched_for_each_call(void)
+{
+    command_open("cat \"${0%/*}/keys\"");
+    aws_fixture_file(&fixture, "keys",
+                     "{\"Version\": 1, \"AccessKeyId\": \"ASIAOLD\","
+                     "\"SecretAccessKey\": \"HIDDEN\"}");
+    check_key("p", AWS_NOW, "ASIAOLD", 0);
+    aws_credentials_expire(fixture.profiles, "p", "ASIAOLD");
+    check_refused("p", ERROR_CONFIG,
+                  "AWS profile p: the keys themselves have expired (ExpiredToken, access key "
+                  "ASIAOLD), and its credential_process gives them again: sign "
+                  "in anew with its tool");
+    check_refused("p", ERROR_CONFIG, "the keys themselves have expired");
+    CHECK_INT(command_runs(), 2);
+    aws_fixture_file(&fixture, "keys",
+                     "{\"Version\": 1, \"AccessKeyId\": \"ASIANEW\","
+                     "\"SecretAccessKey\": \"s\"}");
+    check_refused("p", ERROR_CONFIG, "the keys themselves have expired");
+    CHECK_INT(aws_credentials_retry_s(fixture.profiles, "p", AWS_NOW + 10), 20);
+    check_key("p", AWS_NOW + 30, "ASIANEW", 0);
+    CHECK_INT(command_runs(), 3);
+    aws_fixture_close(&fixture);
+}
+
+/* The same key with another session token is another one: the file was put right. */
+static void the_same_key_with_another_token_is_taken(void)
+{
+    static const char keys[] = "[default]\naws_access_key_id = AKIDFILE\n"
+                               "aws_secret_access_key = s\n";
+    char old[256];
+    snprintf(old, sizeof old, "%saws_session_token = old\n", keys);
+    aws_fixture_open(&fixture, NULL, NULL, old);
+    check_key(NULL, AWS_NOW, "AKIDFILE", 0);
+    aws_credentials_expire(fixture.profiles, NULL, "AKIDFILE");
+    check_refused(NULL, ERROR_CONFIG, "the credentials file still has them: sign in anew");
+    aws_fixture_file(&fixture, ".aws/credentials", keys);
+    check_key(NULL, AWS_NOW + 30, "AKIDFILE", 0);
     aws_fixture_close(&fixture);
 }
 
@@ -450,6 +490,51 @@ static void refusals_of_sts_say_what_to_do(void)
               "is not the XML");
 }
 
+/* A refusal of STS that passes, so many times, and then the role. */
+struct passing {
+    const char *status, *body;
+    unsigned times;
+};
+
+static bool answer_after_passing(void *context, struct span head, struct span body,
+                                 struct buf *reply)
+{
+    struct passing *passing = context;
+    (void)head;
+    (void)body;
+    if (passing->times == 0) {
+        passing->status = "200 OK";
+        passing->body = GOOD_XML("AssumeRole");
+    } else {
+        passing->times--;
+    }
+    return buf_printf(reply, "HTTP/1.1 %s\r\nRetry-After: 0\r\nContent-Length: %zu\r\n\r\n%s",
+                      passing->status, strlen(passing->body), passing->body);
+}
+
+static void an_sts_that_is_busy_is_asked_again(void)
+{
+    static const struct passing cases[] = {
+        {"400 Bad Request", REFUSAL("Throttling", "Rate exceeded"), 3},
+        {"400 Bad Request", REFUSAL("ThrottlingException", "Rate exceeded"), 3},
+        {"400 Bad Request", REFUSAL("RequestLimitExceeded", "wait"), 3},
+        {"429 Too Many Requests", "", 3},
+        {"500 Internal Server Error", "", 3},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct passing passing = cases[i];
+        struct server *server = server_start_handler(answer_after_passing, &passing);
+        aws_fixture_open(
+            &fixture,
+            ENVIRONMENT(variable(0, "AWS_ENDPOINT_URL=http://127.0.0.1:%d", server->port)), roles,
+            NULL);
+        check_key("role", AWS_NOW, "ASIAROLE", EXPIRES_AT);
+        CHECK_INT(atomic_load(&server->requests), 4);
+        aws_fixture_close(&fixture);
+        server_stop(server);
+    }
+}
+
 static void commands_are_split_as_by_a_shell(void)
 {
     struct shell_words words;
@@ -485,6 +570,9 @@ static const struct test tests[] = {
     TEST(a_role_ends_by_this_machines_clock),
     TEST(a_web_identity_assumes_a_role_without_a_signature),
     TEST(refusals_of_sts_say_what_to_do),
+    TEST(an_sts_that_is_busy_is_asked_again),
+    TEST(keys_that_have_expired_are_not_fetched_for_each_call),
+    TEST(the_same_key_with_another_token_is_taken),
     TEST(commands_are_split_as_by_a_shell),
 };
 
