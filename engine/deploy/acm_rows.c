@@ -148,7 +148,8 @@ const struct acm_row *acm_rows_find_renamed(const struct acm_rows *rows,
         if (strcmp(row->name, entry->name) != 0)
             break;
         bool fits = strcmp(row->account, account) == 0 && row->arn[0] != '\0' &&
-                    text_is(row->given_arn, target->arn) && acm_row_is_in_region(row, region);
+                    (target->arn == NULL || text_is(row->given_arn, target->arn)) &&
+                    acm_row_is_in_region(row, region);
         for (const struct deploy_acm *other = entry->acm; other != NULL && fits;
              other = other->next)
             fits = !is_row_of(row, other);

@@ -27,7 +27,8 @@ void acm_rows_free(struct acm_rows *rows);
 const struct acm_row *acm_rows_find(const struct acm_rows *rows, const char *name,
                                     const struct deploy_acm *target);
 /* A row of the same certificate, account and region that stands under another profile than the
- * target's, and that no other target of the entry has: the profile was renamed. NULL: none. */
+ * target's, or under an ARN that the manifest gave once and gives no more, and that no other target
+ * of the entry has: the profile was renamed, the ARN is known by now. NULL: none. */
 const struct acm_row *acm_rows_find_renamed(const struct acm_rows *rows,
                                             const struct manifest_entry *entry,
                                             const struct deploy_acm *target, const char *account,

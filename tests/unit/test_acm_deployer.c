@@ -267,6 +267,38 @@ static void renamed_profile_takes_its_rows_along(void)
     CHECK_INT(world.acm.count, 1);
 }
 
+static void an_arn_stays_when_the_manifest_gives_it_no_more(void)
+{
+    struct manifest_entry entry = entry_of("www", &one);
+    issue("www", 1);
+    CHECK_ADDED(&entry, 1, 1);
+    struct deploy_acm given = {.profile = "one", .region = REGION, .arn = held(0)->arn};
+    struct manifest_entry fixed = entry_of("www", &given);
+    issue("www", 2);
+    CHECK_ADDED(&fixed, 2, 1);
+    issue("www", 3);
+    CHECK_ADDED(&entry, 3, 1);
+    CHECK_INT(world.acm.count, 1);
+    check_held(0, "www", 3);
+}
+
+/* As it is after an adoption by the manifest: there is no row without the given ARN. */
+static void a_given_arn_leaves_its_row(void)
+{
+    struct manifest_entry other = entry_of("other", &one);
+    issue("other", 1);
+    CHECK_ADDED(&other, 1, 1);
+    struct deploy_acm given = {.profile = "one", .region = REGION, .arn = held(0)->arn};
+    struct manifest_entry fixed = entry_of("www", &given);
+    issue("www", 1);
+    CHECK_ADDED(&fixed, 1, 1);
+    struct manifest_entry entry = entry_of("www", &one);
+    issue("www", 2);
+    CHECK_ADDED(&entry, 2, 1);
+    CHECK_INT(world.acm.count, 1);
+    check_held(0, "www", 2);
+}
+
 static void profile_of_another_account_is_a_new_target(void)
 {
     struct deploy_acm moved = {.profile = "moved", .region = REGION};
@@ -343,6 +375,8 @@ static const struct test tests[] = {
     TEST(what_acm_would_refuse_is_not_sent),
     TEST(quotas_are_warned_of),
     TEST(renamed_profile_takes_its_rows_along),
+    TEST(an_arn_stays_when_the_manifest_gives_it_no_more),
+    TEST(a_given_arn_leaves_its_row),
     TEST(profile_of_another_account_is_a_new_target),
     TEST(profile_of_another_region_is_a_new_target),
     TEST(targets_are_checked_before_anything_is_sent),
