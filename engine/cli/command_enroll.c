@@ -44,6 +44,7 @@ static bool name_find(struct enrolling *enrolling, struct error *error)
 {
     const struct command_options *options = enrolling->options;
     enrolling->enrolment.name = options->name;
+    enrolling->enrolment.name_chosen = options->name != NULL;
     if (options->name != NULL)
         return certificate_name_check(span_of(options->name), error) ||
                error_prefix(error, "--name %s: ", options->name);

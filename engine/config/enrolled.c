@@ -102,6 +102,40 @@ static bool put_target(struct yaml_document *document, yaml_node entry,
            yaml_put(document, target, "acm", acm) && yaml_append(document, list, target);
 }
 
+static bool has_domain(struct yaml_document *document, yaml_node list, struct span domain)
+{
+    yaml_node element;
+    for (size_t i = 0; (element = yaml_at(document, list, i)) != 0; i++)
+        if (span_equal_nocase(yaml_text(document, element), domain))
+            return true;
+    return false;
+}
+
+/* As sets; what stands in a list twice does not matter. */
+static bool domains_equal(struct yaml_document *document, yaml_node entry, const char *domains)
+{
+    yaml_node list = yaml_get(document, entry, "domains");
+    struct span rest = span_of(domains);
+    size_t given = 0;
+    for (; rest.data != NULL; given++)
+        TRY(has_domain(document, list, span_trim(span_split(&rest, ','))));
+    return yaml_at(document, list, given) == 0;
+}
+
+/* A name that the operator did not choose must not replace what was enrolled for other domains. */
+static bool name_check(struct yaml_document *document, const struct enrolment *enrolment,
+                       struct error *error)
+{
+    yaml_node list = yaml_get(document, yaml_root(document), "certificates");
+    yaml_node entry = entry_find(document, list, enrolment->name);
+    if (entry == 0 || enrolment->name_chosen || domains_equal(document, entry, enrolment->domains))
+        return true;
+    return error_set(error, ERROR_CONFIG,
+                     "%s is enrolled with other domains: give --name %s to change it, or another "
+                     "--name for a second certificate",
+                     enrolment->name, enrolment->name);
+}
+
 static bool entry_put(struct yaml_document *document, const struct enrolment *enrolment,
                       bool *ret_is_new)
 {
@@ -173,6 +207,7 @@ bool enrolled_put(struct span text, const struct enrolment *enrolment, struct bu
         !put_text(document, yaml_root(document), "version", "1"))
         return error_set(error, ERROR_MEMORY, "no memory for the enrolment");
     TRY(accounts_put(document, enrolment, error));
+    TRY(name_check(document, enrolment, error));
     if (!entry_put(document, enrolment, &is_new))
         return error_set(error, ERROR_MEMORY, "no memory for the enrolment");
     TRY(text_write(document, out, error));

@@ -12,6 +12,7 @@
 struct enrolment {
     const char *accounts_file; /* absolute or s3://; needed when the file is new */
     const char *name;
+    bool name_chosen; /* by the operator; else an entry of this name must have the same domains */
     const char *account;
     const char *domains; /* separated by commas */
     const char *key_type;

@@ -79,6 +79,17 @@ class EnrollTest(ConnectorCase):
         self.assertEqual(Pair(self.live("one")).names, ("a.example.com", "b.example.com"))
         self.assertEqual(self.enrolled().count("name: one"), 1)
 
+    def test_a_name_by_default_replaces_nothing(self):
+        """The first domain names both: the second is another certificate, or a change."""
+        self.enroll("a.example.com,b.example.com")
+        first = self.serial("a.example.com")
+        run = self.enroll("a.example.com", code=2)
+        self.assertIn("--name a.example.com", run.err)
+        self.enroll("A.example.com, b.example.com")
+        self.assertEqual(self.serial("a.example.com"), first)
+        self.enroll("a.example.com", "--name", "alone")
+        self.assertEqual(Pair(self.live("alone")).names, ("a.example.com",))
+
     def test_what_the_operator_added_stays(self):
         self.enroll("a.example.com")
         text = self.enrolled()

@@ -85,6 +85,7 @@ static void an_enrolment_is_put_in(void)
     /* What the call does not say stays; a target that is there is not added again. */
     enrolment.accounts_file = NULL;
     enrolment.domains = "b.example.com";
+    enrolment.name_chosen = true;
     enrolment.profile = "p";
     put("version: 1\naccounts: /a.yaml\ncertificates:\n- name: www\n  challenge: http-01\n"
         "  domains: [a.example.com]\n  deploy: [{acm: {profile: p}}]\nlimits: {in-flight: 7}\n",
