@@ -70,7 +70,7 @@ static bool targets_check(const struct manifest *manifest, struct aws_profiles *
                 return error_set(error, ERROR_MEMORY, "no memory for the targets in ACM");
             /* Past the text's ceiling the rest shows in the next try. */
             if (!target_check(target, profiles, &one))
-                (void)!buf_printf(text, "%sline %u: %s", text->len > 0 ? "; " : "",
+                (void)!buf_printf(text, "%s%s:%u: %s", text->len > 0 ? "; " : "", manifest->file,
                                   (unsigned)target->line, one.text);
         }
     }

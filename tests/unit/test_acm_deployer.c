@@ -346,10 +346,11 @@ static void targets_are_checked_before_anything_is_sent(void)
     struct error error;
     world.manifest.entries = entries;
     world.manifest.count = 2;
+    world.manifest.file = "m.yaml";
     CHECK(!acm_targets_check(&world.manifest, world.profiles, &error));
     CHECK_INT(error.kind, ERROR_CONFIG);
-    CHECK_CONTAINS(error.text, "line 8: ");
-    CHECK_CONTAINS(error.text, "line 9: ");
+    CHECK_CONTAINS(error.text, "m.yaml:8: ");
+    CHECK_CONTAINS(error.text, "; m.yaml:9: ");
     CHECK_CONTAINS(error.text, "nobody");
     entries[0].acm = entries[1].acm = &one;
     CHECK_OK(acm_targets_check(&world.manifest, world.profiles, &error), error);

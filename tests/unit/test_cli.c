@@ -213,7 +213,7 @@ static void manifest_of_the_manual_page_is_right(void)
         "certmill check fleet.yaml");
     CHECK_INT(ran.status, 2);
     CHECK_CONTAINS(ran.output, "fleet.yaml: 3 certificates, 1 account, no errors\n");
-    CHECK_CONTAINS(ran.output, "certmill: line 18: there is no AWS profile rpod");
+    CHECK_CONTAINS(ran.output, "certmill: fleet.yaml:18: there is no AWS profile rpod");
 }
 
 #define ROWS 20000
